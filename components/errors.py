@@ -1,0 +1,29 @@
+"""The errors that a user can cause. Each message says what is wrong, where, and what to do."""
+
+
+class GraftError(Exception):
+    """Base of all errors that are shown to a user as one message, without a traceback."""
+
+
+class ConfigError(GraftError):
+    """The configuration is wrong: a key, a value, or two values that do not go together."""
+
+
+class DataError(GraftError):
+    """The images, labels, manifest or splits cannot be used as they are."""
+
+
+class BackboneError(GraftError):
+    """A Hub module cannot be found, read, or used in the way that was asked for."""
+
+
+class EvaluationError(GraftError):
+    """The model cannot be evaluated, or compared with the blessed one."""
+
+
+class ServingError(GraftError):
+    """The exported model cannot be loaded, asked, or pushed."""
+
+
+class RegistryError(GraftError):
+    """The model registry cannot be reached, or refuses what it is given."""

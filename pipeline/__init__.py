@@ -1,0 +1,1 @@
+"""Composition: typed configuration, the DAG, where it runs, the command line, the report."""
