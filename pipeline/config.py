@@ -1,0 +1,329 @@
+"""The configuration: what a user may say, with bounds, units and defaults. Read once, passed on as values."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import Field, model_validator
+
+from components.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+POLICIES = ("none", "natural", "natural_light", "produce", "digits", "overhead", "industrial", "document")
+
+
+class Section(pydantic.BaseModel):
+    """A part of the configuration: immutable, and without keys that it does not know."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Split(Section):
+    """How large a share of the groups goes into each split. The three add up to 1."""
+
+    train: Fraction = Field(0.8, description="Share of groups that the model learns from.")
+    eval: Fraction = Field(0.1, description="Share that watches the training (early stopping, calibration).")
+    test: Fraction = Field(0.1, description="Share that decides the blessing; never seen in training.")
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Split":
+        total = self.train + self.eval + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train, eval and test add up to {total:g}; make them add up to 1")
+        if not self.train or not self.test:
+            raise ValueError("train and test both need a share above 0")
+        return self
+
+
+class Data(Section):
+    """Which images, with which labels, in which splits."""
+
+    source: str = Field(
+        description="A folder of class folders, a .csv or .jsonl manifest, a folder of TFRecords, "
+        "builtin://digits or builtin://solar_cells. {SPAN} and {VERSION} in it stand for "
+        "numbers; the newest is taken."
+    )
+    split: Split = Field(Split(), description="Shares of the splits; a manifest's own split column wins.")
+    group_by: str = Field(
+        "content",
+        description="What must share a split: 'content' (identical pictures), or the name of a "
+        "manifest column such as a patient or a site.",
+    )
+    max_rejected: Fraction = Field(
+        0.05, description="Largest share of inputs that may be rejected before the run fails."
+    )
+    max_pixels: int = Field(
+        89_478_485, gt=0,
+        description="Width times height above which a picture is rejected before it is decoded; "
+        "the default is Pillow's own bound.",
+    )
+    min_per_class: int = Field(10, ge=2, description="Fewest pictures that a class may have.")
+    schema_path: str | None = Field(
+        None,
+        description="A reviewed TFDV schema (schema.pbtxt) of the facts; without one it is inferred "
+        "from the data.",
+    )
+    on_anomaly: Literal["fail", "warn"] = Field(
+        "warn", description="Whether an anomaly in the facts fails the run or is only reported."
+    )
+
+
+class Transform(Section):
+    """What happens to a picture before the backbone sees it."""
+
+    image_size: tuple[Annotated[int, Field(ge=32, le=2048)], Annotated[int, Field(ge=32, le=2048)]] = Field(
+        (224, 224), description="Height and width in pixels that the backbone is given."
+    )
+    crop_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.875,
+        description="Share of the shorter side that evaluation and serving keep, from the centre; "
+        "0.875 is slim's. 1 keeps the largest centred box.",
+    )
+    augment: str | list[dict[str, Any]] = Field(
+        "none",
+        description="A named policy (" + ", ".join(POLICIES) + ") or a list of ops, each "
+        "{op: name, argument: value}. Training only.",
+    )
+    stored_side: Annotated[int, Field(ge=32)] | None = Field(
+        None,
+        description="Shorter side in pixels to which training pictures are bounded on disk; by "
+        "default 8/7 of the image size.",
+    )
+
+    @model_validator(mode="after")
+    def _known_policy(self) -> "Transform":
+        if isinstance(self.augment, str) and self.augment not in POLICIES:
+            raise ValueError(f"augment: there is no policy {self.augment!r}{_nearest(self.augment, POLICIES)}")
+        return self
+
+
+class Backbone(Section):
+    """The TensorFlow Hub module."""
+
+    handle: str = Field(
+        "./modules/efficientnet_lite0",
+        description="A folder, or a handle that tensorflow_hub resolves; TF1 Hub format or TF2 SavedModel.",
+    )
+    batch_norm: Literal["train", "inference"] | None = Field(
+        None,
+        description="Batch-norm mode while the backbone trains; by default 'train'. A frozen "
+        "backbone always runs in inference mode.",
+    )
+    batch_norm_momentum: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        None, description="Decay of the moving averages, where the module lets it be set; else its own."
+    )
+
+
+class AuxiliaryHead(Section):
+    """A second classifier on an inner output, in training only (slim, inception_v3)."""
+
+    endpoint: str = Field(description="A 4-D endpoint of the module, such as InceptionV3/Mixed_6e.")
+    weight: Annotated[float, Field(ge=0.0, le=10.0)] = Field(
+        0.4, description="Weight of its loss beside the main one; slim's value."
+    )
+
+
+class Model(Section):
+    """The network: backbone, head, auxiliary head."""
+
+    backbone: Backbone = Field(Backbone(), description="The Hub module.")
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.2, description="Share of features dropped before the head in training; slim's keep_prob 0.8."
+    )
+    l2: Annotated[float, Field(ge=0.0)] = Field(
+        4e-5, description="L2 weight of the head; slim's inception weight_decay."
+    )
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.0, description="Share of the label's weight spread over all classes; slim's ImageNet recipe uses 0.1."
+    )
+    auxiliary_head: AuxiliaryHead | None = Field(None, description="None, or where it sits.")
+
+
+class Phase(Section):
+    """A stretch of training with one set of trainable variables."""
+
+    train: Literal["head", "all"] = Field(description="What is trained: the head, or head and backbone.")
+    epochs: int = Field(ge=1, description="Passes over the train split.")
+    learning_rate: float = Field(gt=0.0, le=10.0, description="Peak rate; cosine decay to zero after a short warm-up.")
+
+
+class Train(Section):
+    """How the network learns."""
+
+    batch_size: int = Field(32, ge=1, le=65536, description="Pictures a step.")
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="Adam, or SGD with Nesterov momentum 0.9.")
+    phases: tuple[Phase, ...] = Field(
+        (Phase(train="head", epochs=3, learning_rate=1e-3), Phase(train="all", epochs=5, learning_rate=1e-4)),
+        min_length=1,
+        description="One after the other.",
+    )
+    max_epochs: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Caps the epochs of every phase, for a quick try."
+    )
+    run_fn: str = Field(
+        "components.trainer.run_fn.run_fn", description="Import path of the training function."
+    )
+
+
+class Threshold(Section):
+    """What one metric must reach."""
+
+    at_least: Fraction | None = Field(None, description="Lowest value that is blessed.")
+    no_worse_than_blessed_by: Fraction | None = Field(
+        None, description="How far the value may fall below the latest blessed model's."
+    )
+
+
+class Evaluate(Section):
+    """What decides the blessing."""
+
+    thresholds: dict[Literal["accuracy", "balanced_accuracy", "top_3_accuracy"], Threshold] = Field(
+        {"accuracy": Threshold(at_least=0.5, no_worse_than_blessed_by=0.005)},
+        description="Thresholds by metric, in [0, 1], on the test split.",
+    )
+    slices: tuple[str, ...] = Field(
+        ("label",), description="Metrics apart for each value of: label, or a manifest column."
+    )
+
+
+class Push(Section):
+    """Where a blessed model goes."""
+
+    destination: str | None = Field(
+        None, description="Folder of numbered versions; by default RUNS/<name>/serving."
+    )
+    keep: int = Field(5, ge=1, description="Versions kept there.")
+    registry: Literal["mlflow", "none"] = Field("mlflow", description="The model registry, or none.")
+    registry_uri: str | None = Field(
+        None, description="MLflow tracking URI; by default SQLite in RUNS/mlflow.db."
+    )
+    model_name: str | None = Field(None, description="Registered name; by default the config's name.")
+
+
+class Config(Section):
+    """One task: its images, its network, its gate."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] = Field(
+        description="Lower-case letters, digits, - and _: names the folder under RUNS and the registered model."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.")
+    data: Data = Field(description=Data.__doc__)
+    transform: Transform = Field(Transform(), description=Transform.__doc__)
+    model: Model = Field(Model(), description=Model.__doc__)
+    train: Train = Field(Train(), description=Train.__doc__)
+    evaluate: Evaluate = Field(Evaluate(), description=Evaluate.__doc__)
+    push: Push = Field(Push(), description=Push.__doc__)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether no phase trains the backbone."""
+        return all(phase.train == "head" for phase in self.train.phases)
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether features are computed once, by FeatureExtractor, instead of at every step."""
+        return self.frozen and self.transform.augment in ("none", [])
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "Config":
+        if self.frozen and self.model.auxiliary_head:
+            raise ValueError(
+                "model.auxiliary_head: on a frozen backbone its loss trains nothing but the head "
+                "itself; remove it, or add a phase with train: all"
+            )
+        if self.frozen and self.model.backbone.batch_norm == "train":
+            raise ValueError(
+                "model.backbone.batch_norm: a frozen backbone runs in inference mode; remove "
+                "'train', or add a phase with train: all"
+            )
+        return self
+
+
+def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
+    """Reads and checks a configuration.
+
+    Args:
+      path: a YAML file.
+      overrides: "key.subkey=value" texts, the value in YAML; they win over the file.
+
+    Raises:
+      ConfigError: naming the file, the key and what to do.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as e:
+        raise ConfigError(f"{path}: cannot be read ({e.strerror}); give an existing YAML file, "
+                          "such as configs/digits.yaml") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not a text file; give a YAML file") from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as e:
+        raise ConfigError(f"{path}: is not valid YAML: {e}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: holds no keys; see `graft config` for what may stand in it")
+    for override in overrides:
+        _override(values, override)
+    try:
+        return Config.model_validate(values)
+    except pydantic.ValidationError as e:
+        raise ConfigError("\n".join(_sentence(path, error) for error in e.errors())) from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: write key=value, such as train.max_epochs=1")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        child = values.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override}: {parent} has no keys below it")
+        values = child
+    try:
+        values[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+
+
+def _sentence(path: str | Path, error: Any) -> str:
+    """One validation error as: file: key: what is wrong; what to do."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(error["loc"][:-1])
+        return f"{path}: {key}: there is no such key{_nearest(location[-1], known)}"
+    if error["type"] == "missing":
+        return f"{path}: {key}: is required; add it (`graft config` prints every key)"
+    message = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
+    return f"{path}: {key + ': ' if key else ''}{message[:1].lower() + message[1:]}{shown}"
+
+
+def _keys_at(location: tuple[Any, ...]) -> list[str]:
+    section: Any = Config
+    for part in location:
+        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
+        if field is None:
+            continue  # an index or a dictionary key: the section stays
+        section = _section_of(field.annotation) or section
+    return list(section.model_fields)
+
+
+def _section_of(annotation: Any) -> type[Section] | None:
+    """The Section inside an annotation such as `AuxiliaryHead | None` or `tuple[Phase, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if found := _section_of(inner):
+            return found
+    return None
+
+
+def _nearest(word: str, known: Any) -> str:
+    known = list(known)
+    match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(known)}"
