@@ -1,0 +1,211 @@
+"""What the metadata store knows of a run: its nodes, their states, their artifacts.
+
+Summary, report and push state are functions of what is read here, so they can be made after any
+run, good or bad, fresh or cached. This module needs ML Metadata but not TFX.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+RUN_CONTEXT = "graft_run"
+_RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
+_STATES = {pb.Execution.COMPLETE: "ran", pb.Execution.CACHED: "cached"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """One artifact: where it lies and what was said of it."""
+
+    id: int
+    type: str
+    uri: str
+    properties: dict[str, Any]
+
+    def path(self, *parts: str) -> Path:
+        """A file or folder inside the artifact."""
+        return Path(self.uri, *parts)
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file inside the artifact, or None where there is no such file."""
+        path = self.path(name)
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One node of one run.
+
+    Attributes:
+      id: the node's name in the pipeline, such as "Trainer".
+      state: "ran", "cached", "failed" or "skipped" (never started).
+      seconds: wall time of its execution; 0 where it was skipped.
+      inputs, outputs: artifacts by key; several where a key holds several.
+      error: what it failed with, a user's sentence where there is one; else None.
+    """
+
+    id: str
+    state: str
+    seconds: float = 0.0
+    inputs: dict[str, list[Artifact]] = dataclasses.field(default_factory=dict)
+    outputs: dict[str, list[Artifact]] = dataclasses.field(default_factory=dict)
+    error: str | None = None
+
+    def output(self, key: str) -> Artifact | None:
+        """The first artifact under an output key, or None."""
+        return next(iter(self.outputs.get(key, [])), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of the pipeline.
+
+    Attributes:
+      id: the run id.
+      config: the whole configuration, as plain values.
+      config_hash: 12 hexadecimal characters of it.
+      started: seconds since the epoch.
+      versions: library names and versions it ran with.
+      nodes: in the order of the DAG, those that were never reached included.
+    """
+
+    id: str
+    config: dict[str, Any]
+    config_hash: str
+    started: float
+    versions: dict[str, str]
+    nodes: list[Node]
+
+    def node(self, node_id: str) -> Node:
+        """A node by its id; one that the run does not have counts as skipped."""
+        return next((n for n in self.nodes if n.id == node_id), Node(node_id, "skipped"))
+
+    def output(self, node_id: str, key: str) -> Artifact | None:
+        """The first artifact that a node put under a key, or None."""
+        return self.node(node_id).output(key)
+
+    @property
+    def failed(self) -> Node | None:
+        """The first failed node, or None."""
+        return next((n for n in self.nodes if n.state == "failed"), None)
+
+
+def open_store(database: str | Path) -> mlmd.MetadataStore:
+    """Opens a SQLite metadata store, making it where there is none."""
+    connection = pb.ConnectionConfig()
+    connection.sqlite.filename_uri = str(database)
+    connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    return mlmd.MetadataStore(connection)
+
+
+def record_start(store: mlmd.MetadataStore, run: Run, pipeline_name: str) -> None:
+    """Writes down, before any node runs, what the store itself would never know of a run."""
+    type_id = store.put_context_type(pb.ContextType(name=RUN_CONTEXT))
+    context = pb.Context(type_id=type_id, name=f"{pipeline_name}.{run.id}")
+    values = {
+        "config": json.dumps(run.config, sort_keys=True),
+        "config_hash": run.config_hash,
+        "versions": json.dumps(run.versions, sort_keys=True),
+        "nodes": json.dumps([node.id for node in run.nodes]),
+    }
+    for key, value in values.items():
+        context.custom_properties[key].string_value = value
+    context.custom_properties["started"].double_value = run.started
+    store.put_contexts([context])
+
+
+def record_error(store: mlmd.MetadataStore, run_id: str, node_id: str, message: str) -> None:
+    """Writes a node's error onto its execution, where summary and report find it."""
+    execution = next((e for n, e in _executions(store, run_id) if n == node_id), None)
+    if execution is not None:
+        execution.custom_properties["error"].string_value = message[:20_000]
+        store.put_executions([execution])
+
+
+def run_ids(store: mlmd.MetadataStore) -> list[str]:
+    """All runs that the store knows, oldest first."""
+    contexts = store.get_contexts_by_type(RUN_CONTEXT)
+    return [c.name.split(".", 1)[1] for c in sorted(contexts, key=lambda c: c.id)]
+
+
+def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
+    """Returns a run as the store has it, or None where it has none of that id."""
+    context = next(
+        (c for c in store.get_contexts_by_type(RUN_CONTEXT) if c.name.split(".", 1)[1] == run_id), None
+    )
+    if context is None:
+        return None
+    said = {key: value.string_value for key, value in context.custom_properties.items()}
+    found = {node_id: _node(store, node_id, execution) for node_id, execution in _executions(store, run_id)}
+    return Run(
+        id=run_id,
+        config=json.loads(said["config"]),
+        config_hash=said["config_hash"],
+        started=context.custom_properties["started"].double_value,
+        versions=json.loads(said["versions"]),
+        nodes=[found.get(i, Node(i, "skipped")) for i in json.loads(said["nodes"])],
+    )
+
+
+def node_state(store: mlmd.MetadataStore, run_id: str, node_id: str) -> Node:
+    """Returns one node of a run; "skipped" where it has not started."""
+    execution = next((e for n, e in _executions(store, run_id) if n == node_id), None)
+    return Node(node_id, "skipped") if execution is None else _node(store, node_id, execution)
+
+
+def _executions(store: mlmd.MetadataStore, run_id: str) -> Iterator[tuple[str, pb.Execution]]:
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    if context is None:
+        return
+    for execution in store.get_executions_by_context(context.id):
+        for c in store.get_contexts_by_execution(execution.id):
+            if c.type == "node":
+                yield c.name.split(".", 1)[1], execution
+
+
+def _node(store: mlmd.MetadataStore, node_id: str, execution: pb.Execution) -> Node:
+    inputs: dict[str, list[Artifact]] = {}
+    outputs: dict[str, list[Artifact]] = {}
+    events = store.get_events_by_execution_ids([execution.id])
+    artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    for event in events:
+        side = inputs if event.type in (pb.Event.INPUT, pb.Event.DECLARED_INPUT) else outputs
+        key = next((s.key for s in event.path.steps if s.key), "")
+        side.setdefault(key, []).append(_artifact(artifacts[event.artifact_id]))
+    state = _STATES.get(execution.last_known_state, "failed")
+    if execution.type == _RESOLVER and state == "ran" and _resolved_before(store, execution, outputs):
+        state = "cached"
+    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    error = execution.custom_properties["error"].string_value if "error" in execution.custom_properties else None
+    return Node(node_id, state, milliseconds / 1000, inputs, outputs, error)
+
+
+def _resolved_before(store: mlmd.MetadataStore, execution: pb.Execution, outputs: dict) -> bool:
+    """Whether a Resolver, which TFX never caches, found just what it found the last time."""
+    node = next(c for c in store.get_contexts_by_execution(execution.id) if c.type == "node")
+    earlier = [e.id for e in store.get_executions_by_context(node.id) if e.id < execution.id]
+    if not earlier:
+        return False
+    events = store.get_events_by_execution_ids([max(earlier)])
+    before = {e.artifact_id for e in events if e.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)}
+    return before == {a.id for found in outputs.values() for a in found}
+
+
+def _artifact(artifact: pb.Artifact) -> Artifact:
+    properties = {**artifact.properties, **artifact.custom_properties}
+    return Artifact(artifact.id, artifact.type, artifact.uri, {k: _value(v) for k, v in properties.items()})
+
+
+def _value(value: pb.Value) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "struct_value":  # how TFX keeps JSON values
+        from google.protobuf import json_format
+
+        held = json_format.MessageToDict(value.struct_value)
+        return held.get("__value__", held)
+    return getattr(value, kind) if kind else None

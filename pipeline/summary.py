@@ -1,0 +1,74 @@
+"""`summary.json`: what came of a run, in a few stable keys that scripts may rely on."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.lineage import Run
+
+
+def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
+    """Returns the summary of a run, good or bad.
+
+    Args:
+      run: as the metadata store has it.
+      report: path of the run's report.
+      seconds: wall time of the whole run.
+
+    Returns:
+      run_id, config_hash, status ("succeeded" or "failed"), seconds,
+      nodes [{id, state, seconds}], images {train, eval, test, rejected}, metrics {name: value},
+      blessed (bool), blessing_reasons [sentence], pushed (path or None),
+      registered ({registry, name, version} or None), report, error ({node, message} or None).
+    """
+    failed = run.failed
+    finished = failed is None and all(node.state != "skipped" for node in run.nodes)
+    return {
+        "run_id": run.id,
+        "config_hash": run.config_hash,
+        "status": "succeeded" if finished else "failed",
+        "seconds": round(seconds, 1),
+        "nodes": [{"id": n.id, "state": n.state, "seconds": round(n.seconds, 2)} for n in run.nodes],
+        "images": _property(run, "ImageExampleGen", "examples", "counts") or {},
+        "metrics": _property(run, "Evaluator", "evaluation", "metrics") or {},
+        **blessing(run),
+        "pushed": _property(run, "Pusher", "pushed_model", "pushed_destination") or None,
+        "registered": _registered(run),
+        "report": report,
+        "error": {"node": failed.id, "message": failed.error or "see the log"} if failed else None,
+    }
+
+
+def blessing(run: Run) -> dict[str, Any]:
+    """Returns blessed and blessing_reasons: both gates, the Evaluator's and the ServingCheck's."""
+    reasons: list[str] = []
+    passed = []
+    for node, key, file, verdict in (
+        ("Evaluator", "blessing", "blessing.json", "blessed"),
+        ("ServingCheck", "infra_blessing", "infra_blessing.json", "passed"),
+    ):
+        artifact = run.output(node, key)
+        said = artifact.json(file) if artifact else None
+        passed.append(bool(said and said[verdict]))
+        reasons += said["reasons"] if said else []
+    return {"blessed": all(passed), "blessing_reasons": reasons}
+
+
+def write_summary(summary: dict[str, Any], path: Path) -> None:
+    """Writes it whole or not at all: a reader never sees half a file."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _property(run: Run, node: str, key: str, name: str) -> Any:
+    artifact = run.output(node, key)
+    value = artifact.properties.get(name) if artifact else None
+    return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+
+
+def _registered(run: Run) -> dict[str, Any] | None:
+    artifact = run.output("RegistryPusher", "registration")
+    said = artifact.json("registration.json") if artifact else None
+    return {key: said[key] for key in ("registry", "name", "version")} if said else None
