@@ -1,0 +1,60 @@
+"""Reads anomalies and statistics, writes `gate.json`, and fails where the config says so."""
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.components.statistics_gen import stats_artifact_utils
+
+from components.data_gate.findings import Finding, label_findings
+from components.errors import DataError
+
+
+class Executor(base_executor.BaseExecutor):
+    """See component.py for inputs, outputs and properties."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
+        """Writes what was found; raises DataError on it when `on_anomaly` is "fail"."""
+        anomalies = artifact_utils.get_single_instance(input_dict["anomalies"])
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        found = [*_schema_findings(anomalies), *label_findings(_label_counts(statistics))]
+
+        gate = artifact_utils.get_single_instance(output_dict["gate"])
+        with open(os.path.join(gate.uri, "gate.json"), "w", encoding="utf-8") as f:
+            json.dump({"passed": not found, "anomalies": [dataclasses.asdict(x) for x in found]}, f)
+        gate.set_int_custom_property("anomalies", len(found))
+
+        if found and exec_properties["on_anomaly"] == "fail":
+            lines = "\n".join(f"  {x.split}: {x.feature}: {x.reason}" for x in found)
+            raise DataError(
+                f"the data has anomalies, and data.on_anomaly is 'fail':\n{lines}\n"
+                "Mend the data or the schema, or set data.on_anomaly to 'warn'")
+
+
+def _schema_findings(artifact: Any) -> list[Finding]:
+    found = []
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        folder = artifact_utils.get_split_uri([artifact], split)
+        anomalies = tfdv.load_anomalies_binary(os.path.join(folder, "SchemaDiff.pb"))
+        for feature, info in sorted(anomalies.anomaly_info.items()):
+            found.append(Finding(split, feature, info.description))
+        for reason in anomalies.dataset_anomaly_info.reason:
+            found.append(Finding(split, "dataset", reason.description))
+    return found
+
+
+def _label_counts(artifact: Any) -> dict[str, dict[str, int]]:
+    counts = {}
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        statistics = stats_artifact_utils.load_statistics(artifact, split).proto()
+        counts[split] = {
+            bucket.label: int(bucket.sample_count)
+            for feature in statistics.datasets[0].features
+            if feature.path.step == ["label"]
+            for bucket in feature.string_stats.rank_histogram.buckets
+        }
+    return counts

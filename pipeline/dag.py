@@ -1,0 +1,169 @@
+"""The DAG: which nodes there are and what flows between them. Where they run is not decided here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from tfx import types
+from tfx import v1 as tfx
+from tfx.types import standard_artifacts
+
+from components.backbone.handles import resolve
+from components.baseline.strategy import LatestBlessedOtherThanCandidate
+from components.content import content_hash
+from components.data_gate.component import DataGate
+from components.evaluator.component import Evaluator
+from components.feature_extractor.component import FeatureExtractor
+from components.image_example_gen.component import ImageExampleGen
+from components.image_transform.component import ImageTransform
+from components.pusher.component import Pusher
+from components.registry_pusher.component import RegistryPusher
+from components.serving_check.component import ServingCheck
+from components.trainer.component import Trainer
+from pipeline.config import Config
+from pipeline.places import Places
+
+# What identifies a picture says nothing of the data as a whole, and is all distinct values.
+_IDENTITY = ("id", "path", "group")
+
+
+def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
+    """Wires every node of the pipeline.
+
+    Each node is handed its own part of the configuration and nothing more, so a change reruns
+    just the nodes that it concerns.
+
+    Args:
+      config: the task.
+      places: where its runs lie.
+
+    Raises:
+      BackboneError: the backbone's handle leads to no module.
+    """
+    data, transform = config.data, config.transform
+    module = resolve(config.model.backbone.handle)
+    module_hash = content_hash(module)
+
+    images = ImageExampleGen(
+        source=data.source,
+        split=_json(data.split),
+        group_by=data.group_by,
+        max_rejected=data.max_rejected,
+        max_pixels=data.max_pixels,
+        min_per_class=data.min_per_class,
+    )
+    statistics = tfx.components.StatisticsGen(
+        examples=images.outputs["facts"], stats_options=tfdv.StatsOptions(num_top_values=1000)
+    )
+    if data.schema_path:
+        schema = tfx.components.ImportSchemaGen(schema_file=str(Path(data.schema_path).resolve()))
+    else:
+        schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    gate = DataGate(
+        anomalies=validator.outputs["anomalies"],
+        statistics=statistics.outputs["statistics"],
+        on_anomaly=data.on_anomaly,
+    )
+    transformed = ImageTransform(
+        examples=images.outputs["examples"],
+        gate=gate.outputs["gate"],
+        image_size=json.dumps(transform.image_size),
+        crop_fraction=transform.crop_fraction,
+        augment=json.dumps(transform.augment, sort_keys=True),
+        stored_side=transform.stored_side or -(-min(transform.image_size) * 8 // 7),
+        seed=config.seed,
+    )
+    features = None
+    if config.uses_features:
+        features = FeatureExtractor(
+            examples=images.outputs["examples"],
+            preprocessing=transformed.outputs["preprocessing"],
+            handle=str(module),
+            module_hash=module_hash,
+        )
+    trainer = Trainer(
+        examples=images.outputs["examples"],
+        transformed_examples=transformed.outputs["transformed_examples"],
+        preprocessing=transformed.outputs["preprocessing"],
+        features=features.outputs["features"] if features else None,
+        run_fn=config.train.run_fn,
+        model=_json(config.model),
+        train=json.dumps(train_section(config), sort_keys=True),
+        seed=config.seed,
+        module_hash=module_hash,
+        checkpoints=str(places.checkpoints),
+    )
+    baseline = tfx.dsl.Resolver(
+        strategy_class=LatestBlessedOtherThanCandidate,
+        model=_earlier(standard_artifacts.Model, trainer, "model"),
+        model_blessing=_earlier(standard_artifacts.ModelBlessing, "Evaluator", "blessing"),
+        candidate=trainer.outputs["model"],
+    ).with_id("Baseline")
+    evaluator = Evaluator(
+        examples=images.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        thresholds=json.dumps(config.evaluate.model_dump(mode="json")["thresholds"], sort_keys=True),
+        slices=json.dumps(config.evaluate.slices),
+    )
+    serving = ServingCheck(
+        model=trainer.outputs["model"],
+        examples=images.outputs["examples"],
+        predictions=evaluator.outputs["predictions"],
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving.outputs["infra_blessing"],
+        destination=str(places.serving(config)),
+        keep=config.push.keep,
+    )
+    nodes = [images, statistics, schema, validator, gate, transformed, *([features] if features else []),
+             trainer, baseline, evaluator, serving, pusher]
+    if config.push.registry != "none":
+        nodes.append(RegistryPusher(
+            model=trainer.outputs["model"],
+            pushed_model=pusher.outputs["pushed_model"],
+            evaluation=evaluator.outputs["evaluation"],
+            blessing=evaluator.outputs["blessing"],
+            examples=images.outputs["examples"],
+            preprocessing=transformed.outputs["preprocessing"],
+            registry=json.dumps(places.registry(config), sort_keys=True),
+            pipeline_name=config.name,
+            config=json.dumps({"transform": transform.model_dump(mode="json"),
+                               "model": config.model.model_dump(mode="json"),
+                               "train": train_section(config)}, sort_keys=True),
+        ))
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(places.artifacts),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(places.metadata)),
+        components=nodes,
+        enable_cache=True,
+        # Named, because Beam's default tries a runner that it downloads.
+        beam_pipeline_args=["--runner=FnApiRunner"],
+    )
+
+
+def train_section(config: Config) -> dict[str, Any]:
+    """The train section as the Trainer gets it: `max_epochs` applied, and so gone."""
+    section = config.train.model_dump(mode="json", exclude={"max_epochs", "run_fn"})
+    if config.train.max_epochs:
+        for phase in section["phases"]:
+            phase["epochs"] = min(phase["epochs"], config.train.max_epochs)
+    return section
+
+
+def _json(section: Any) -> str:
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True)
+
+
+def _earlier(artifact_type: type, producer: Any, key: str) -> types.Channel:
+    """A channel to what a node of this pipeline gave in any run, not just this one."""
+    node_id = producer if isinstance(producer, str) else producer.id
+    return types.Channel(type=artifact_type, producer_component_id=node_id, output_key=key)

@@ -1,0 +1,72 @@
+"""Where a task's runs, models and records lie on disk."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """The folders of one task below RUNS.
+
+    Attributes:
+      runs: the RUNS folder, absolute.
+      name: the configuration's name.
+    """
+
+    runs: Path
+    name: str
+
+    @classmethod
+    def of(cls, runs: str | Path, config: Config) -> "Places":
+        """The places of a configuration's runs."""
+        return cls(Path(runs).expanduser().resolve(), config.name)
+
+    @property
+    def home(self) -> Path:
+        """RUNS/<name>."""
+        return self.runs / self.name
+
+    @property
+    def metadata(self) -> Path:
+        """The metadata store, SQLite."""
+        return self.home / "metadata.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """TFX's pipeline root."""
+        return self.home / "artifacts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Checkpoints that outlive a killed Trainer."""
+        return self.home / "checkpoints"
+
+    @property
+    def summary(self) -> Path:
+        """`summary.json` of the last run."""
+        return self.home / "summary.json"
+
+    def report(self, run_id: str) -> Path:
+        """Folder of a run's report."""
+        return self.home / "reports" / run_id
+
+    def log(self, run_id: str) -> Path:
+        """What the libraries said during a run."""
+        return self.home / "logs" / f"{run_id}.log"
+
+    def serving(self, config: Config) -> Path:
+        """Folder of pushed versions."""
+        if config.push.destination:
+            return Path(config.push.destination).expanduser().resolve()
+        return self.home / "serving"
+
+    def registry(self, config: Config) -> dict[str, Any]:
+        """Which registry, where, and under which name."""
+        return {
+            "kind": config.push.registry,
+            "uri": config.push.registry_uri or f"sqlite:///{self.runs / 'mlflow.db'}",
+            "model_name": config.push.model_name or config.name,
+        }
