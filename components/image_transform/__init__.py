@@ -1,0 +1,1 @@
+"""Vocabulary, serving preprocessing, augmentation graph and bounded training pictures."""
