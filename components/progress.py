@@ -29,13 +29,15 @@ class Progress:
         self._done += count
         self._note = note or self._note
         if self._path and time.monotonic() - self._written > 0.2:
-            self._write()
+            self._write(self._path)
 
-    def _write(self) -> None:
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        partial = f"{self._path}.{os.getpid()}"
+    def _write(self, path: str) -> None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        partial = f"{path}.{os.getpid()}"
         with open(partial, "w") as f:
-            json.dump({"done": self._done, "total": self._total, "unit": self._unit,
-                       "note": self._note}, f)
-        os.replace(partial, self._path)
+            json.dump(
+                {"done": self._done, "total": self._total, "unit": self._unit, "note": self._note},
+                f,
+            )
+        os.replace(partial, path)
         self._written = time.monotonic()

@@ -1,6 +1,8 @@
-"""The configuration: what a user may say, with bounds, units and defaults. Read once, passed on as values."""
+"""The configuration: what a user may say, with bounds, units and defaults."""
 
 import difflib
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +13,16 @@ from pydantic import Field, model_validator
 from components.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-POLICIES = ("none", "natural", "natural_light", "produce", "digits", "overhead", "industrial", "document")
+POLICIES = (
+    "none",
+    "natural",
+    "natural_light",
+    "produce",
+    "digits",
+    "overhead",
+    "industrial",
+    "document",
+)
 
 
 class Section(pydantic.BaseModel):
@@ -24,8 +35,12 @@ class Split(Section):
     """How large a share of the groups goes into each split. The three add up to 1."""
 
     train: Fraction = Field(0.8, description="Share of groups that the model learns from.")
-    eval: Fraction = Field(0.1, description="Share that watches the training (early stopping, calibration).")
-    test: Fraction = Field(0.1, description="Share that decides the blessing; never seen in training.")
+    eval: Fraction = Field(
+        0.1, description="Share that watches the training (early stopping, calibration)."
+    )
+    test: Fraction = Field(
+        0.1, description="Share that decides the blessing; never seen in training."
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> "Split":
@@ -45,7 +60,9 @@ class Data(Section):
         "builtin://digits or builtin://solar_cells. {SPAN} and {VERSION} in it stand for "
         "numbers; the newest is taken."
     )
-    split: Split = Field(Split(), description="Shares of the splits; a manifest's own split column wins.")
+    split: Split = Field(
+        Split(), description="Shares of the splits; a manifest's own split column wins."
+    )
     group_by: str = Field(
         "content",
         description="What must share a split: 'content' (identical pictures), or the name of a "
@@ -55,15 +72,16 @@ class Data(Section):
         0.05, description="Largest share of inputs that may be rejected before the run fails."
     )
     max_pixels: int = Field(
-        89_478_485, gt=0,
+        89_478_485,
+        gt=0,
         description="Width times height above which a picture is rejected before it is decoded; "
         "the default is Pillow's own bound.",
     )
     min_per_class: int = Field(10, ge=2, description="Fewest pictures that a class may have.")
     schema_path: str | None = Field(
         None,
-        description="A reviewed TFDV schema (schema.pbtxt) of the facts; without one it is inferred "
-        "from the data.",
+        description="A reviewed TFDV schema (schema.pbtxt) of the facts; without one it is "
+        "inferred from the data.",
     )
     on_anomaly: Literal["fail", "warn"] = Field(
         "warn", description="Whether an anomaly in the facts fails the run or is only reported."
@@ -73,9 +91,9 @@ class Data(Section):
 class Transform(Section):
     """What happens to a picture before the backbone sees it."""
 
-    image_size: tuple[Annotated[int, Field(ge=32, le=2048)], Annotated[int, Field(ge=32, le=2048)]] = Field(
-        (224, 224), description="Height and width in pixels that the backbone is given."
-    )
+    image_size: tuple[
+        Annotated[int, Field(ge=32, le=2048)], Annotated[int, Field(ge=32, le=2048)]
+    ] = Field((224, 224), description="Height and width in pixels that the backbone is given.")
     crop_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         0.875,
         description="Share of the shorter side that evaluation and serving keep, from the centre; "
@@ -95,7 +113,9 @@ class Transform(Section):
     @model_validator(mode="after")
     def _known_policy(self) -> "Transform":
         if isinstance(self.augment, str) and self.augment not in POLICIES:
-            raise ValueError(f"augment: there is no policy {self.augment!r}{_nearest(self.augment, POLICIES)}")
+            raise ValueError(
+                f"augment: there is no policy {self.augment!r}{_nearest(self.augment, POLICIES)}"
+            )
         return self
 
 
@@ -104,7 +124,8 @@ class Backbone(Section):
 
     handle: str = Field(
         "./modules/efficientnet_lite0",
-        description="A folder, or a handle that tensorflow_hub resolves; TF1 Hub format or TF2 SavedModel.",
+        description="A folder, or a handle that tensorflow_hub resolves; TF1 Hub format or TF2 "
+        "SavedModel.",
     )
     batch_norm: Literal["train", "inference"] | None = Field(
         None,
@@ -112,7 +133,8 @@ class Backbone(Section):
         "backbone always runs in inference mode.",
     )
     batch_norm_momentum: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
-        None, description="Decay of the moving averages, where the module lets it be set; else its own."
+        None,
+        description="Decay of the moving averages, where the module lets it be set; else its own.",
     )
 
 
@@ -130,13 +152,16 @@ class Model(Section):
 
     backbone: Backbone = Field(Backbone(), description="The Hub module.")
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.2, description="Share of features dropped before the head in training; slim's keep_prob 0.8."
+        0.2,
+        description="Share of features dropped before the head in training; slim's keep_prob 0.8.",
     )
     l2: Annotated[float, Field(ge=0.0)] = Field(
         4e-5, description="L2 weight of the head; slim's inception weight_decay."
     )
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        0.0, description="Share of the label's weight spread over all classes; slim's ImageNet recipe uses 0.1."
+        0.0,
+        description="Share of the label's weight spread over all classes; slim's ImageNet recipe "
+        "uses 0.1.",
     )
     auxiliary_head: AuxiliaryHead | None = Field(None, description="None, or where it sits.")
 
@@ -144,18 +169,27 @@ class Model(Section):
 class Phase(Section):
     """A stretch of training with one set of trainable variables."""
 
-    train: Literal["head", "all"] = Field(description="What is trained: the head, or head and backbone.")
+    train: Literal["head", "all"] = Field(
+        description="What is trained: the head, or head and backbone."
+    )
     epochs: int = Field(ge=1, description="Passes over the train split.")
-    learning_rate: float = Field(gt=0.0, le=10.0, description="Peak rate; cosine decay to zero after a short warm-up.")
+    learning_rate: float = Field(
+        gt=0.0, le=10.0, description="Peak rate; cosine decay to zero after a short warm-up."
+    )
 
 
 class Train(Section):
     """How the network learns."""
 
     batch_size: int = Field(32, ge=1, le=65536, description="Pictures a step.")
-    optimizer: Literal["adam", "sgd"] = Field("adam", description="Adam, or SGD with Nesterov momentum 0.9.")
+    optimizer: Literal["adam", "sgd"] = Field(
+        "adam", description="Adam, or SGD with Nesterov momentum 0.9."
+    )
     phases: tuple[Phase, ...] = Field(
-        (Phase(train="head", epochs=3, learning_rate=1e-3), Phase(train="all", epochs=5, learning_rate=1e-4)),
+        (
+            Phase(train="head", epochs=3, learning_rate=1e-3),
+            Phase(train="all", epochs=5, learning_rate=1e-4),
+        ),
         min_length=1,
         description="One after the other.",
     )
@@ -195,18 +229,23 @@ class Push(Section):
         None, description="Folder of numbered versions; by default RUNS/<name>/serving."
     )
     keep: int = Field(5, ge=1, description="Versions kept there.")
-    registry: Literal["mlflow", "none"] = Field("mlflow", description="The model registry, or none.")
+    registry: Literal["mlflow", "none"] = Field(
+        "mlflow", description="The model registry, or none."
+    )
     registry_uri: str | None = Field(
         None, description="MLflow tracking URI; by default SQLite in RUNS/mlflow.db."
     )
-    model_name: str | None = Field(None, description="Registered name; by default the config's name.")
+    model_name: str | None = Field(
+        None, description="Registered name; by default the config's name."
+    )
 
 
 class Config(Section):
     """One task: its images, its network, its gate."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")] = Field(
-        description="Lower-case letters, digits, - and _: names the folder under RUNS and the registered model."
+        description="Lower-case letters, digits, - and _: names the folder under RUNS and the "
+        "registered model."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.")
     data: Data = Field(description=Data.__doc__)
@@ -254,8 +293,10 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be read ({e.strerror}); give an existing YAML file, "
-                          "such as configs/digits.yaml") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({e.strerror}); give an existing YAML file, "
+            "such as configs/digits.yaml"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not a text file; give a YAML file") from None
     try:
@@ -269,7 +310,15 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     try:
         return Config.model_validate(values)
     except pydantic.ValidationError as e:
-        raise ConfigError("\n".join(_sentence(path, error) for error in e.errors())) from None
+        # A list whose items are all wrong also counts as too short: its items have said it already.
+        said = [x for x in e.errors() if x["type"] != "too_short" or not x["input"]]
+        raise ConfigError("\n".join(_sentence(path, error) for error in said)) from None
+
+
+def config_hash(config: Config) -> str:
+    """Returns 12 hexadecimal characters that change with any value of the configuration."""
+    text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _override(values: dict[str, Any], override: str) -> None:

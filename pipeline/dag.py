@@ -1,18 +1,12 @@
-"""The DAG: which nodes there are and what flows between them. Where they run is not decided here."""
+"""The DAG: which nodes there are and what flows between them, wherever they run."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
-from tfx import types
-from tfx import v1 as tfx
-from tfx.types import standard_artifacts
-
 from components.backbone.handles import resolve
 from components.baseline.strategy import LatestBlessedOtherThanCandidate
-from components.content import content_hash
-from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
@@ -21,6 +15,12 @@ from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
 from components.trainer.component import Trainer
+from tfx import types
+from tfx import v1 as tfx
+from tfx.types import standard_artifacts
+
+from components.content import content_hash
+from components.data_gate.component import DataGate
 from pipeline.config import Config
 from pipeline.places import Places
 
@@ -107,7 +107,9 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         examples=images.outputs["examples"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        thresholds=json.dumps(config.evaluate.model_dump(mode="json")["thresholds"], sort_keys=True),
+        thresholds=json.dumps(
+            config.evaluate.model_dump(mode="json")["thresholds"], sort_keys=True
+        ),
         slices=json.dumps(config.evaluate.slices),
     )
     serving = ServingCheck(
@@ -122,27 +124,47 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         destination=str(places.serving(config)),
         keep=config.push.keep,
     )
-    nodes = [images, statistics, schema, validator, gate, transformed, *([features] if features else []),
-             trainer, baseline, evaluator, serving, pusher]
+    nodes = [
+        images,
+        statistics,
+        schema,
+        validator,
+        gate,
+        transformed,
+        *([features] if features else []),
+        trainer,
+        baseline,
+        evaluator,
+        serving,
+        pusher,
+    ]
     if config.push.registry != "none":
-        nodes.append(RegistryPusher(
-            model=trainer.outputs["model"],
-            pushed_model=pusher.outputs["pushed_model"],
-            evaluation=evaluator.outputs["evaluation"],
-            blessing=evaluator.outputs["blessing"],
-            examples=images.outputs["examples"],
-            preprocessing=transformed.outputs["preprocessing"],
-            registry=json.dumps(places.registry(config), sort_keys=True),
-            pipeline_name=config.name,
-            config=json.dumps({"transform": transform.model_dump(mode="json"),
-                               "model": config.model.model_dump(mode="json"),
-                               "train": train_section(config)}, sort_keys=True),
-        ))
+        nodes.append(
+            RegistryPusher(
+                model=trainer.outputs["model"],
+                pushed_model=pusher.outputs["pushed_model"],
+                evaluation=evaluator.outputs["evaluation"],
+                blessing=evaluator.outputs["blessing"],
+                examples=images.outputs["examples"],
+                preprocessing=transformed.outputs["preprocessing"],
+                registry=json.dumps(places.registry(config), sort_keys=True),
+                pipeline_name=config.name,
+                config=json.dumps(
+                    {
+                        "transform": transform.model_dump(mode="json"),
+                        "model": config.model.model_dump(mode="json"),
+                        "train": train_section(config),
+                    },
+                    sort_keys=True,
+                ),
+            )
+        )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(places.artifacts),
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(places.metadata)),
+            str(places.metadata)
+        ),
         components=nodes,
         enable_cache=True,
         # Named, because Beam's default tries a runner that it downloads.

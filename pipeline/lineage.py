@@ -136,12 +136,16 @@ def run_ids(store: mlmd.MetadataStore) -> list[str]:
 def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
     """Returns a run as the store has it, or None where it has none of that id."""
     context = next(
-        (c for c in store.get_contexts_by_type(RUN_CONTEXT) if c.name.split(".", 1)[1] == run_id), None
+        (c for c in store.get_contexts_by_type(RUN_CONTEXT) if c.name.split(".", 1)[1] == run_id),
+        None,
     )
     if context is None:
         return None
     said = {key: value.string_value for key, value in context.custom_properties.items()}
-    found = {node_id: _node(store, node_id, execution) for node_id, execution in _executions(store, run_id)}
+    found = {
+        node_id: _node(store, node_id, execution)
+        for node_id, execution in _executions(store, run_id)
+    }
     return Run(
         id=run_id,
         config=json.loads(said["config"]),
@@ -178,10 +182,18 @@ def _node(store: mlmd.MetadataStore, node_id: str, execution: pb.Execution) -> N
         key = next((s.key for s in event.path.steps if s.key), "")
         side.setdefault(key, []).append(_artifact(artifacts[event.artifact_id]))
     state = _STATES.get(execution.last_known_state, "failed")
-    if execution.type == _RESOLVER and state == "ran" and _resolved_before(store, execution, outputs):
+    if (
+        execution.type == _RESOLVER
+        and state == "ran"
+        and _resolved_before(store, execution, outputs)
+    ):
         state = "cached"
     milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
-    error = execution.custom_properties["error"].string_value if "error" in execution.custom_properties else None
+    error = (
+        execution.custom_properties["error"].string_value
+        if "error" in execution.custom_properties
+        else None
+    )
     return Node(node_id, state, milliseconds / 1000, inputs, outputs, error)
 
 
@@ -192,13 +204,17 @@ def _resolved_before(store: mlmd.MetadataStore, execution: pb.Execution, outputs
     if not earlier:
         return False
     events = store.get_events_by_execution_ids([max(earlier)])
-    before = {e.artifact_id for e in events if e.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)}
+    before = {
+        e.artifact_id for e in events if e.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)
+    }
     return before == {a.id for found in outputs.values() for a in found}
 
 
 def _artifact(artifact: pb.Artifact) -> Artifact:
     properties = {**artifact.properties, **artifact.custom_properties}
-    return Artifact(artifact.id, artifact.type, artifact.uri, {k: _value(v) for k, v in properties.items()})
+    return Artifact(
+        artifact.id, artifact.type, artifact.uri, {k: _value(v) for k, v in properties.items()}
+    )
 
 
 def _value(value: pb.Value) -> Any:

@@ -1,6 +1,7 @@
 """Runs a compiled pipeline on this machine, by Beam, one node after the other."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import apache_beam as beam
@@ -10,7 +11,10 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.node import NodeFailed, run_node
 
-_watchers: dict[str, tuple[pipeline_pb2.Pipeline, Callable[[str], None], list[NodeFailed]]] = {}
+AroundNode = Callable[[str], AbstractContextManager[None]]
+
+# Beam copies what it is given; a run's own objects are found here by its id instead.
+_runs: dict[str, tuple[pipeline_pb2.Pipeline, AroundNode, list[NodeFailed]]] = {}
 
 
 class LocalBeamRunner(BeamDagRunner):
@@ -24,13 +28,13 @@ class LocalBeamRunner(BeamDagRunner):
         """Skips BeamDagRunner's choice of its legacy form."""
         return object.__new__(cls)
 
-    def __init__(self, run_id: str, before_node: Callable[[str], None]):
+    def __init__(self, run_id: str, around_node: AroundNode):
         """Args:
         run_id: of this run.
-        before_node: called with each node's id as it is about to run.
+        around_node: called with a node's id, gives a context in which that node runs.
         """
         super().__init__()
-        self._run_id, self._before_node = run_id, before_node
+        self._run_id, self._around_node = run_id, around_node
 
     def run_with_ir(self, pipeline: pipeline_pb2.Pipeline, run_options: Any = None) -> None:
         """Runs every node in the order of its edges.
@@ -39,7 +43,7 @@ class LocalBeamRunner(BeamDagRunner):
           NodeFailed: the first node that failed; those after it have not run.
         """
         failures: list[NodeFailed] = []
-        _watchers[self._run_id] = (pipeline, self._before_node, failures)
+        _runs[self._run_id] = (pipeline, self._around_node, failures)
         try:
             with beam.Pipeline(runner=FnApiRunner()) as p:
                 start = p | "Start" >> beam.Create([None])
@@ -48,14 +52,15 @@ class LocalBeamRunner(BeamDagRunner):
                     info = node.pipeline_node
                     upstream = [beam.pvalue.AsIter(done[n]) for n in info.upstream_nodes]
                     done[info.node_info.id] = start | info.node_info.id >> beam.ParDo(
-                        _NodeDoFn(info.node_info.id, self._run_id), *upstream)
+                        _NodeDoFn(info.node_info.id, self._run_id), *upstream
+                    )
         except Exception:
             if failures:
                 # Beam carries errors between its threads as text: this is the one that was raised.
                 raise failures[0] from None
             raise
         finally:
-            del _watchers[self._run_id]
+            del _runs[self._run_id]
 
 
 class _NodeDoFn(beam.DoFn):
@@ -67,10 +72,10 @@ class _NodeDoFn(beam.DoFn):
     def process(self, element: None, *upstream: Any) -> None:
         for signal in upstream:
             list(signal)
-        pipeline, before_node, failures = _watchers[self._run_id]
-        before_node(self._node_id)
+        pipeline, around_node, failures = _runs[self._run_id]
         try:
-            run_node(pipeline, self._node_id, self._run_id)
+            with around_node(self._node_id):
+                run_node(pipeline, self._node_id, self._run_id)
         except NodeFailed as e:
             failures.append(e)
             raise

@@ -1,10 +1,10 @@
 """Runs one node of a compiled pipeline. The local runner and Kubeflow both call this."""
 
 from ml_metadata.proto import metadata_store_pb2 as pb
+from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.dsl.compiler import constants
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.errors import GraftError
@@ -24,7 +24,8 @@ def with_run_id(ir: pipeline_pb2.Pipeline, run_id: str) -> pipeline_pb2.Pipeline
     copy = pipeline_pb2.Pipeline()
     copy.CopyFrom(ir)
     runtime_parameter_utils.substitute_runtime_parameter(
-        copy, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id})
+        copy, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
     return copy
 
 
@@ -44,7 +45,8 @@ def run_node(ir: pipeline_pb2.Pipeline, node_id: str, run_id: str) -> None:
     deployment = runner_utils.extract_local_deployment_config(ir)
     connection = getattr(
         deployment.metadata_connection_config,
-        deployment.metadata_connection_config.WhichOneof("connection_config"))
+        deployment.metadata_connection_config.WhichOneof("connection_config"),
+    )
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
     message = None
     try:
@@ -82,7 +84,14 @@ def _sentence(error: BaseException) -> str:
         seen = seen.__cause__ or seen.__context__
     text = str(error).strip() or "no message"
     # Beam carries the error of a worker only as text; its last line is the error itself.
-    for name in ("DataError", "BackboneError", "ConfigError", "EvaluationError", "ServingError", "RegistryError"):
+    for name in (
+        "DataError",
+        "BackboneError",
+        "ConfigError",
+        "EvaluationError",
+        "ServingError",
+        "RegistryError",
+    ):
         marker = f"components.errors.{name}: "
         if marker in text:
             return text.rsplit(marker, 1)[1].split(" [while running", 1)[0].strip()

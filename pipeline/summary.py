@@ -29,7 +29,9 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
         "config_hash": run.config_hash,
         "status": "succeeded" if finished else "failed",
         "seconds": round(seconds, 1),
-        "nodes": [{"id": n.id, "state": n.state, "seconds": round(n.seconds, 2)} for n in run.nodes],
+        "nodes": [
+            {"id": n.id, "state": n.state, "seconds": round(n.seconds, 2)} for n in run.nodes
+        ],
         "images": _property(run, "ImageExampleGen", "examples", "counts") or {},
         "metrics": _property(run, "Evaluator", "evaluation", "metrics") or {},
         **blessing(run),

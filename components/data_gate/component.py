@@ -1,10 +1,11 @@
 """DataGate: stands between validation and everything that costs time."""
 
-from components.artifacts import GateReport
-from components.data_gate.executor import Executor
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
+
+from components.artifacts import GateReport
+from components.data_gate.executor import Executor
 
 CODE_VERSION = "1"
 
@@ -29,12 +30,20 @@ class DataGate(base_component.BaseComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, anomalies: types.BaseChannel, statistics: types.BaseChannel, on_anomaly: str):
+    def __init__(
+        self, anomalies: types.BaseChannel, statistics: types.BaseChannel, on_anomaly: str
+    ):
         """Args:
         anomalies: ExampleValidator's, over the facts.
         statistics: StatisticsGen's, over the facts.
         on_anomaly: "fail" or "warn".
         """
-        super().__init__(DataGateSpec(
-            anomalies=anomalies, statistics=statistics, on_anomaly=on_anomaly,
-            code_version=CODE_VERSION, gate=types.Channel(type=GateReport)))
+        super().__init__(
+            DataGateSpec(
+                anomalies=anomalies,
+                statistics=statistics,
+                on_anomaly=on_anomaly,
+                code_version=CODE_VERSION,
+                gate=types.Channel(type=GateReport),
+            )
+        )

@@ -5,10 +5,10 @@ import json
 import os
 from typing import Any
 
-import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from tfx.components.statistics_gen import stats_artifact_utils
 
 from components.data_gate.findings import Finding, label_findings
 from components.errors import DataError
@@ -32,14 +32,16 @@ class Executor(base_executor.BaseExecutor):
             lines = "\n".join(f"  {x.split}: {x.feature}: {x.reason}" for x in found)
             raise DataError(
                 f"the data has anomalies, and data.on_anomaly is 'fail':\n{lines}\n"
-                "Mend the data or the schema, or set data.on_anomaly to 'warn'")
+                "Mend the data or the schema, or set data.on_anomaly to 'warn'"
+            )
 
 
 def _schema_findings(artifact: Any) -> list[Finding]:
     found = []
     for split in artifact_utils.decode_split_names(artifact.split_names):
         folder = artifact_utils.get_split_uri([artifact], split)
-        anomalies = tfdv.load_anomalies_binary(os.path.join(folder, "SchemaDiff.pb"))
+        with open(os.path.join(folder, "SchemaDiff.pb"), "rb") as f:
+            anomalies = anomalies_pb2.Anomalies.FromString(f.read())
         for feature, info in sorted(anomalies.anomaly_info.items()):
             found.append(Finding(split, feature, info.description))
         for reason in anomalies.dataset_anomaly_info.reason:

@@ -31,8 +31,12 @@ def label_findings(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
         largest = max(train, key=lambda label: train[label])
         for label, count in sorted(train.items()):
             if count * LARGEST_RATIO < train[largest]:
-                found.append(Finding(
-                    "train", "label",
-                    f"{label} has {count} pictures, {largest} has {train[largest]}: "
-                    f"more than {LARGEST_RATIO} times as many"))
+                found.append(
+                    Finding(
+                        "train",
+                        "label",
+                        f"{label} has {count} pictures, {largest} has {train[largest]}: "
+                        f"more than {LARGEST_RATIO} times as many",
+                    )
+                )
     return found

@@ -1,0 +1,122 @@
+"""Checks a configuration against what it names, before any work and without TensorFlow."""
+
+import collections
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from components.image_example_gen.sources import check_listing, list_source
+from components.image_transform.policies import check_policy
+
+from components.errors import BackboneError, ConfigError
+from pipeline.config import Config
+from pipeline.places import Places
+
+
+def check(config: Config, places: Places) -> dict[str, Any]:
+    """Checks all that can be known in a moment: the data's labels, the policy, the module's folder.
+
+    Args:
+      config: the task.
+      places: where its runs would go.
+
+    Returns:
+      What a run would do: `name`, `images`, `classes` {label: count}, `nodes`, `backbone`,
+      `phases` (sentences), `augment`, `thresholds` (sentences), `destination`, `registry`.
+
+    Raises:
+      DataError, ConfigError, BackboneError: with what is wrong and what to do.
+    """
+    check_policy(config.transform.augment)
+    _check_handle(config.model.backbone.handle)
+    if config.data.schema_path and not Path(config.data.schema_path).is_file():
+        raise ConfigError(
+            f"data.schema_path: there is no file {config.data.schema_path}; give a schema.pbtxt, "
+            "or remove the key to have it inferred"
+        )
+    listing = list_source(config.data.source)
+    check_listing(listing, group_by=config.data.group_by, min_per_class=config.data.min_per_class)
+    classes = collections.Counter(entry.label for entry in listing.entries)
+    _check_slices(config, listing)
+    epochs = config.train.max_epochs
+    return {
+        "name": config.name,
+        "images": len(listing.entries),
+        "classes": dict(sorted(classes.items())),
+        "backbone": config.model.backbone.handle,
+        "image_size": list(config.transform.image_size),
+        "augment": config.transform.augment,
+        "phases": [
+            f"{phase.train}: {min(phase.epochs, epochs or phase.epochs)} epochs "
+            f"at {phase.learning_rate:g}"
+            for phase in config.train.phases
+        ],
+        "thresholds": [
+            sentence
+            for metric, limit in config.evaluate.thresholds.items()
+            for sentence in _limits(metric, limit)
+        ],
+        "destination": str(places.serving(config)),
+        "registry": places.registry(config),
+    }
+
+
+def check_module(config: Config) -> None:
+    """Looks into the module itself, which costs TensorFlow's import and a load.
+
+    Raises:
+      BackboneError: the handle leads to no module, or the module lacks the auxiliary endpoint.
+    """
+    from components.backbone.handles import describe, resolve
+
+    path = resolve(config.model.backbone.handle)
+    auxiliary = config.model.auxiliary_head
+    if auxiliary is None:
+        return
+    endpoints = describe(path).endpoints
+    if auxiliary.endpoint not in endpoints:
+        known = ", ".join(name for name in sorted(endpoints) if name != "default") or "none"
+        raise BackboneError(
+            f"model.auxiliary_head.endpoint: {config.model.backbone.handle} has no endpoint "
+            f"{auxiliary.endpoint!r}; it has: {known}"
+        )
+
+
+def _check_handle(handle: str) -> None:
+    """A local handle must be a folder with a SavedModel in it; a remote one is resolved later."""
+    if "://" in handle or (not handle.startswith((".", "/", "~")) and not Path(handle).exists()):
+        return
+    path = Path(handle).expanduser()
+    if not path.is_dir():
+        hint = "; `make modules` builds the default one" if "efficientnet_lite0" in handle else ""
+        raise BackboneError(f"model.backbone.handle: there is no folder {handle}{hint}")
+    if not (path / "saved_model.pb").is_file():
+        raise BackboneError(
+            f"model.backbone.handle: {handle} is no Hub module: it holds no saved_model.pb"
+        )
+
+
+def _check_slices(config: Config, listing: Any) -> None:
+    columns = {"label", *(column for entry in listing.entries[:1] for column in entry.columns)}
+    for name in config.evaluate.slices:
+        if name not in columns:
+            raise ConfigError(
+                f"evaluate.slices: the data has no column {name!r}; "
+                f"it has: {', '.join(sorted(columns))}"
+            )
+
+
+def _limits(metric: str, limit: Any) -> list[str]:
+    said = []
+    if limit.at_least is not None:
+        said.append(f"{metric} at least {limit.at_least:g}")
+    if limit.no_worse_than_blessed_by is not None:
+        said.append(
+            f"{metric} at most {limit.no_worse_than_blessed_by:g} below the latest blessed model's"
+        )
+    return said
+
+
+def tfx_is_installed() -> bool:
+    """Whether the environment can run pipelines at all."""
+    return importlib.util.find_spec("tfx") is not None

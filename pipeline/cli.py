@@ -1,0 +1,221 @@
+"""The command line: `graft`, the same as `python -m pipeline`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.errors import ConfigError, GraftError
+
+_DEFAULT_CONFIG = "configs/digits.yaml"
+config_argument = click.argument("config", type=click.Path(), default=_DEFAULT_CONFIG)
+runs_option = click.option(
+    "--runs",
+    default="runs",
+    show_default=True,
+    type=click.Path(),
+    metavar="DIR",
+    help="Where runs, models and records lie.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrides a key of the configuration; may be repeated.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+out_option = click.option("--out", type=click.Path(dir_okay=False), help="Write to this file.")
+name_option = click.option(
+    "--name", help="Which configuration's runs; needed where DIR holds several."
+)
+
+
+class _Commands(click.Group):
+    """Shows a user's mistake as one message, and lists commands in the order of use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GraftError as e:
+            click.secho("error: ", fg="red", nl=False, err=True)
+            click.echo(str(e), err=True)
+            ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("\nstopped; the same command goes on from here", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="graft", message="%(version)s")
+def main() -> None:
+    """From your own images to a served, registered classifier."""
+
+
+@main.command()
+@config_argument
+@runs_option
+@set_option
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@json_option
+def run(config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    """Run the whole pipeline on this machine."""
+    from pipeline.check import check as check_config
+    from pipeline.check import tfx_is_installed
+    from pipeline.config import load_config
+    from pipeline.places import Places
+
+    loaded = load_config(config, overrides)
+    places = Places.of(runs, loaded)
+    check_config(loaded, places)
+    if not tfx_is_installed():
+        raise ConfigError("TFX is not installed here; `make run-local` sets everything up")
+    from pipeline.run import run_local
+
+    summary = run_local(loaded, places, quiet=quiet or as_json)
+    if as_json:
+        _print_json(summary)
+    sys.exit(0 if summary["status"] == "succeeded" else 1)
+
+
+@main.command()
+@config_argument
+@runs_option
+@set_option
+@click.option("--modules", is_flag=True, help="Look into the Hub module too (loads TensorFlow).")
+@json_option
+def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_json: bool) -> None:
+    """Check configuration and data, and say what a run would do."""
+    from pipeline.check import check as check_config
+    from pipeline.check import check_module
+    from pipeline.config import load_config
+    from pipeline.places import Places
+
+    loaded = load_config(config, overrides)
+    plan = check_config(loaded, Places.of(runs, loaded))
+    if modules:
+        check_module(loaded)
+    if as_json:
+        _print_json(plan)
+        return
+    counts = sorted(plan["classes"].items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts[:12])
+    more = f", and {len(counts) - 12} more" if len(counts) > 12 else ""
+    size = "×".join(str(side) for side in plan["image_size"])
+    registry = plan["registry"]
+    click.echo(f"{config}: the configuration and what it names are in order. A run would")
+    click.echo(f"  read       {plan['images']:,} images of {len(counts)} classes: {shown}{more}")
+    click.echo(
+        f"  augment    {plan['augment'] if isinstance(plan['augment'], str) else 'own list of ops'}"
+    )
+    click.echo(f"  fine-tune  {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
+    click.echo("  bless      " + ("; ".join(plan["thresholds"]) or "anything"))
+    click.echo(f"  push to    {plan['destination']}")
+    click.echo(
+        f"  register   {registry['model_name']} in {registry['kind']}"
+        if registry["kind"] != "none"
+        else "  register   nowhere"
+    )
+
+
+@main.command()
+@click.argument(
+    "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IMAGE..."
+)
+@runs_option
+@name_option
+@click.option(
+    "--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to show."
+)
+@json_option
+def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_json: bool) -> None:
+    """Ask the pushed model about image files."""
+    from pipeline.predict import predict as classify
+    from pipeline.predict import pushed_model
+
+    home = _home(runs, name)
+    answers = classify(pushed_model(home / "serving"), list(images), top)
+    if as_json:
+        _print_json(answers)
+    else:
+        for answer in answers:
+            said = answer.get("error") or "  ".join(
+                f"{c['label']} {c['score']:.3f}" for c in answer["top"]
+            )
+            click.echo(f"{answer['path']}: {said}")
+    sys.exit(1 if any("error" in answer for answer in answers) else 0)
+
+
+@main.command("config")
+@out_option
+def print_config(out: str | None) -> None:
+    """Print every configuration key with its meaning and default."""
+    from pipeline.config_text import config_text
+
+    if out:
+        Path(out).write_text(config_text(), encoding="utf-8")
+        click.echo(f"written to {out}")
+    else:
+        click.echo(config_text(), nl=False)
+
+
+@main.command()
+@click.argument("run_id", required=False)
+@runs_option
+@name_option
+@out_option
+@json_option
+def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_json: bool) -> None:
+    """Write the report of a run again, by default the last one's, and say where it lies."""
+    from pipeline.lineage import open_store, read_run, run_ids
+    from pipeline.report import write_report
+    from pipeline.summary import summarize
+
+    home = _home(runs, name)
+    if not (home / "metadata.db").is_file():
+        raise ConfigError(f"{home}: holds no runs yet; `make run-local` makes one")
+    store = open_store(home / "metadata.db")
+    known = run_ids(store)
+    chosen = run_id or (known[-1] if known else None)
+    found = read_run(store, chosen) if chosen else None
+    if found is None:
+        raise ConfigError(
+            f"{home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
+        )
+    folder = home / "reports" / found.id
+    summary = summarize(found, str(folder / "index.html"), sum(n.seconds for n in found.nodes))
+    path = write_report(found, summary, folder)
+    if out:
+        Path(out).write_bytes(path.read_bytes())
+        path = Path(out)
+    if as_json:
+        _print_json({**summary, "report": str(path)})
+    else:
+        click.echo(str(path))
+
+
+def _home(runs: str, name: str | None) -> Path:
+    """The folder of one configuration's runs; the only one there is where no name is given."""
+    root = Path(runs).expanduser().resolve()
+    known = sorted(p.parent.name for p in root.glob("*/metadata.db"))
+    if name is None and len(known) == 1:
+        name = known[0]
+    if name is None:
+        there = (
+            f"there are several: {', '.join(known)}; choose one with --name"
+            if known
+            else ("there are no runs yet; `make run-local` makes one")
+        )
+        raise ConfigError(f"{root}: {there}")
+    if name not in known:
+        raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
+    return root / name
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,58 @@
+"""The commented configuration that `graft config` prints: every key, its meaning, its default."""
+
+import textwrap
+from typing import Any
+
+import yaml
+from pydantic_core import PydanticUndefined
+
+from pipeline.config import Config, Section
+
+_WIDTH = 96
+
+
+def config_text() -> str:
+    """Returns YAML with every key at its default, each under a comment that explains it.
+
+    Keys without a default stand there as examples, marked as required.
+    """
+    return "\n".join(_lines(Config, 0)) + "\n"
+
+
+_REQUIRED = {"name": "my-task", "source": "./images"}
+
+
+def _lines(section: type[Section], indent: int) -> list[str]:
+    lines: list[str] = []
+    space = " " * indent
+    for name, field in section.model_fields.items():
+        required = field.default is PydanticUndefined
+        comment = (field.description or "") + (" Required." if required and name != "data" else "")
+        lines += textwrap.wrap(
+            comment, _WIDTH, initial_indent=f"{space}# ", subsequent_indent=f"{space}# "
+        )
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, Section):
+            lines += [f"{space}{name}:", *_lines(nested, indent + 2)]
+        else:
+            value = _REQUIRED.get(name) if required else _plain(field.default)
+            lines.append(f"{space}{name}: {_flow(value)}")
+        if indent == 0:
+            lines.append("")
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _flow(value: Any) -> str:
+    """A value on one line of YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -1,0 +1,134 @@
+"""One run on this machine, from the configuration to the last line on the terminal."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import filelock
+
+from components.errors import ConfigError
+from pipeline.check import check_module
+from pipeline.config import Config, config_hash
+from pipeline.places import Places
+from pipeline.terminal import Terminal, library_noise_to
+
+LIBRARIES = (
+    "graft",
+    "tfx",
+    "tensorflow",
+    "tensorflow-hub",
+    "tf-keras",
+    "apache-beam",
+    "mlflow-skinny",
+)
+
+
+def run_local(config: Config, places: Places, quiet: bool = False) -> dict[str, Any]:
+    """Runs the whole pipeline on this machine.
+
+    Args:
+      config: the task, already checked.
+      places: where the run goes.
+      quiet: print nothing but errors.
+
+    Returns:
+      The summary, as `summary.json` has it.
+
+    Raises:
+      ConfigError: another run is using the same folder.
+      BackboneError: the backbone cannot be what the configuration wants.
+    """
+    started = time.time()
+    places.home.mkdir(parents=True, exist_ok=True)
+    with _only_run_in(places):
+        run_id = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        with library_noise_to(places.log(run_id)) as stream:
+            return _run(config, places, run_id, started, Terminal(stream, quiet))
+
+
+def _run(
+    config: Config, places: Places, run_id: str, started: float, terminal: Terminal
+) -> dict[str, Any]:
+    terminal.say(f"[bold]{config.name}[/]  run {run_id}")
+    with terminal.working("loading TensorFlow Extended"):
+        _calm_libraries()
+        from tfx.dsl.compiler.compiler import Compiler
+
+        from pipeline import dag, lineage
+        from pipeline.finish import finish
+        from pipeline.local_runner import LocalBeamRunner
+        from pipeline.node import NodeFailed
+
+        check_module(config)
+        ir = Compiler().compile(dag.create_pipeline(config, places))
+
+    store = lineage.open_store(places.metadata)
+    lineage.record_start(
+        store,
+        lineage.Run(
+            id=run_id,
+            config=config.model_dump(mode="json"),
+            config_hash=config_hash(config),
+            started=started,
+            versions=_versions(),
+            nodes=[lineage.Node(n.pipeline_node.node_info.id, "skipped") for n in ir.nodes],
+        ),
+        config.name,
+    )
+
+    @contextlib.contextmanager
+    def around_node(node_id: str) -> Iterator[None]:
+        try:
+            with terminal.watching(node_id, places.artifacts):
+                yield
+        finally:
+            terminal.node(lineage.node_state(store, run_id, node_id))
+
+    try:
+        with contextlib.suppress(NodeFailed):  # its message is in the store, and so in the summary
+            LocalBeamRunner(run_id, around_node).run_with_ir(ir)
+    finally:
+        with terminal.working("writing the report"):
+            summary = finish(store, run_id, places, config, time.time() - started)
+        terminal.end(summary, str(places.log(run_id)))
+    return summary
+
+
+@contextlib.contextmanager
+def _only_run_in(places: Places) -> Iterator[None]:
+    """Keeps two runs off one SQLite store; the lock goes with its process, however that ends."""
+    lock = filelock.FileLock(places.home / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise ConfigError(
+            f"{places.home}: another run is going on there; wait for it, or give another folder "
+            "with --runs"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _calm_libraries() -> None:
+    """Keeps the log readable: TensorFlow's start-up lines and Google's warnings about Python."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[library] = importlib.metadata.version(library)
+    return found

@@ -1,0 +1,177 @@
+"""What a person sees while a pipeline runs: one line a node, and a last block that sums up."""
+
+import contextlib
+import glob
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+
+from components.progress import FILE
+from pipeline.lineage import Node
+
+_MARKS = {
+    "ran": "[green]✓[/]",
+    "cached": "[blue]=[/]",
+    "failed": "[red]✗[/]",
+    "skipped": "[dim]·[/]",
+}
+_POLL_SECONDS = 0.25
+
+
+class Terminal:
+    """Prints to the real standard output while the libraries' own output goes to the log."""
+
+    def __init__(self, stream: TextIO, quiet: bool = False):
+        """Args:
+        stream: where to print; plain lines where it is no terminal.
+        quiet: print nothing but errors.
+        """
+        # One line stays one line where nobody knows how wide the reader's window is.
+        width = None if stream.isatty() else 200
+        self.console = Console(
+            file=stream, quiet=quiet, highlight=False, soft_wrap=True, width=width
+        )
+        self.errors = Console(file=stream, highlight=False, soft_wrap=True, width=width)
+
+    def say(self, text: str) -> None:
+        """Prints a line; text from data must have gone through `escape`."""
+        self.console.print(text)
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Shows that something is going on, while it does; nothing where it is no terminal."""
+        with (
+            self.console.status(escape(text))
+            if self.console.is_terminal
+            else contextlib.nullcontext()
+        ):
+            yield
+
+    @contextlib.contextmanager
+    def watching(self, node_id: str, artifacts: Path) -> Iterator[None]:
+        """Shows a running node's progress file, live, while the node runs."""
+        if not self.console.is_terminal or self.console.quiet:
+            yield
+            return
+        started, stop = time.monotonic(), threading.Event()
+        with self.console.status(escape(node_id)) as status:
+
+            def follow() -> None:
+                while not stop.wait(_POLL_SECONDS):
+                    seconds = time.monotonic() - started
+                    told = _progress(artifacts, node_id)
+                    status.update(
+                        escape(f"{node_id:<18} {_amount(told, seconds)}  {seconds:.0f} s")
+                    )
+
+            thread = threading.Thread(target=follow, daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
+
+    def node(self, node: Node) -> None:
+        """Prints the line of a node that has ended."""
+        images = next(
+            (
+                a.properties["images"]
+                for found in node.outputs.values()
+                for a in found
+                if a.properties.get("images")
+            ),
+            None,
+        )
+        done = ""
+        if node.state == "ran" and images:
+            done = f"{images:,.0f} images".rjust(15)
+            if node.seconds > 0:
+                done += f"{images / node.seconds:,.0f}/s".rjust(10)
+        seconds = "" if node.state != "ran" else f"{node.seconds:,.1f} s"
+        self.say(f"  {_MARKS[node.state]} {node.id:<18} {node.state:<7}{done:<25} {seconds:>9}")
+
+    def fail(self, text: str) -> None:
+        """Prints an error, also when quiet."""
+        self.errors.print(f"[red]error:[/] {escape(text)}")
+
+    def end(self, summary: dict[str, Any], log: str) -> None:
+        """Prints the last block: what came of it, and where it lies."""
+        self.say("")
+        if summary["error"]:
+            node, message = summary["error"]["node"], summary["error"]["message"]
+            self.fail(f"{node} failed: {message}")
+        else:
+            accuracy = summary["metrics"].get("accuracy")
+            images = summary["images"]
+            if accuracy is not None:
+                self.say(f"  accuracy    {accuracy:.4f} on {images.get('test', 0):,} test images")
+            verdict = "[green]yes[/]" if summary["blessed"] else "[yellow]no[/]"
+            self.say(f"  blessed     {verdict}")
+            for reason in summary["blessing_reasons"]:
+                self.say(f"              {escape(reason)}")
+            self.say(f"  pushed      {escape(summary['pushed'] or 'no')}")
+            registered = summary["registered"]
+            where = "no"
+            if registered:
+                name, version = registered["name"], registered["version"]
+                where = escape(f"{name} version {version} ({registered['registry']})")
+            self.say(f"  registered  {where}")
+        self.say(f"  report      {escape(summary['report'])}")
+        self.say(f"  log         {escape(log)}")
+        self.say(f"  took        {summary['seconds']:.1f} s")
+
+
+@contextlib.contextmanager
+def library_noise_to(log: Path) -> Iterator[TextIO]:
+    """Sends everything that is printed or logged, also by C++ code, to a file.
+
+    Yields:
+      A stream to the real standard output.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    real_out, real_err = os.dup(1), os.dup(2)
+    with log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    stream = os.fdopen(os.dup(real_out), "w", encoding="utf-8", errors="replace", buffering=1)
+    try:
+        yield stream
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        stream.close()
+        os.dup2(real_out, 1)
+        os.dup2(real_err, 2)
+        os.close(real_out)
+        os.close(real_err)
+
+
+def _progress(artifacts: Path, node_id: str) -> dict[str, Any] | None:
+    """What the newest progress file of a node says, or None."""
+    pattern = os.path.join(glob.escape(str(artifacts)), node_id, ".system", "**", FILE)
+    try:
+        newest = max(glob.glob(pattern, recursive=True, include_hidden=True), key=os.path.getmtime)
+        return json.loads(Path(newest).read_text())
+    except (ValueError, OSError):  # none yet, half gone, or just replaced
+        return None
+
+
+def _amount(told: dict[str, Any] | None, seconds: float) -> str:
+    if not told:
+        return ""
+    done, total, unit = told["done"], told["total"], told["unit"]
+    rate = done / seconds if seconds > 0 else 0
+    amount = f"{done:,} of {total:,} {unit}" if total else f"{done:,} {unit}"
+    left = f", {(total - done) / rate:.0f} s left" if total and rate and done else ""
+    return f"{amount}, {rate:,.0f}/s{left}  {told['note']}"

@@ -1,0 +1,122 @@
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.errors import ConfigError
+from pipeline.config import Config, config_hash, load_config
+from pipeline.config_text import config_text
+
+SMALLEST = {"name": "task", "data": {"source": "./images"}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values):
+        path = tmp_path / "task.yaml"
+        path.write_text(values if isinstance(values, str) else yaml.safe_dump(values))
+        return path
+
+    return write
+
+
+def refusal(path, *overrides):
+    with pytest.raises(ConfigError) as error:
+        load_config(path, overrides)
+    return str(error.value)
+
+
+def test_name_and_source_are_enough(write):
+    config = load_config(write(SMALLEST))
+    assert config.train.phases[0].train == "head"
+    assert config.transform.image_size == (224, 224)
+
+
+def test_an_unknown_key_names_the_nearest_right_one(write):
+    path = write({**SMALLEST, "transfrom": {}, "train": {"phases": [{"trian": "head"}]}})
+    message = refusal(path)
+    assert "transfrom: there is no such key; did you mean 'transform'?" in message
+    assert "train.phases.0.trian: there is no such key; did you mean 'train'?" in message
+    assert str(path) in message
+
+
+def test_a_value_out_of_bounds_names_key_bound_and_value(write):
+    path = write({**SMALLEST, "evaluate": {"thresholds": {"accuracy": {"at_least": 1.5}}}})
+    message = refusal(path)
+    assert "evaluate.thresholds.accuracy.at_least" in message
+    assert "less than or equal to 1" in message
+    assert "1.5" in message
+
+
+def test_an_unknown_policy_names_the_nearest(write):
+    path = write({**SMALLEST, "transform": {"augment": "natrual"}})
+    assert "did you mean 'natural'?" in refusal(path)
+
+
+def test_shares_of_the_splits_add_up_to_one(write):
+    path = write(
+        {**SMALLEST, "data": {"source": "x", "split": {"train": 0.8, "eval": 0.3, "test": 0.1}}}
+    )
+    assert "add up to 1.2" in refusal(path)
+
+
+def test_an_auxiliary_head_on_a_frozen_backbone_is_refused_with_the_reason(write):
+    path = write(
+        {
+            **SMALLEST,
+            "model": {"auxiliary_head": {"endpoint": "InceptionV3/Mixed_6e"}},
+            "train": {"phases": [{"train": "head", "epochs": 1, "learning_rate": 0.1}]},
+        }
+    )
+    assert "trains nothing but the head itself" in refusal(path)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "a: [", "\0"])
+def test_a_file_that_is_no_mapping_is_refused_in_a_sentence(write, text):
+    assert "task.yaml" in refusal(write(text))
+
+
+def test_a_missing_file_is_refused_in_a_sentence(tmp_path):
+    assert "cannot be read" in refusal(tmp_path / "none.yaml")
+
+
+def test_an_override_wins_over_the_file(write):
+    config = load_config(write(SMALLEST), ["train.max_epochs=1", "data.source=/my/images"])
+    assert config.train.max_epochs == 1
+    assert config.data.source == "/my/images"
+
+
+@pytest.mark.parametrize("override", ["train.max_epochs", "=1", "name.x=1", "train.max_epochs=["])
+def test_a_wrong_override_is_refused_in_a_sentence(write, override):
+    assert "--set" in refusal(write(SMALLEST), override)
+
+
+def test_what_config_prints_is_a_configuration_of_defaults(write):
+    printed = load_config(write(config_text()))
+    assert printed == Config.model_validate({"name": "my-task", "data": {"source": "./images"}})
+
+
+@pytest.mark.parametrize("name", ["digits", "solar_cells", "folder"])
+def test_the_shipped_configurations_are_valid(name):
+    load_config(f"configs/{name}.yaml")
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
+def test_the_hash_changes_with_a_value_and_only_then(a, b):
+    one = Config.model_validate({**SMALLEST, "seed": a})
+    other = Config.model_validate({**SMALLEST, "seed": b})
+    assert (config_hash(one) == config_hash(other)) == (a == b)
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
+def test_no_value_brings_a_traceback(value):
+    import pydantic
+
+    try:
+        Config.model_validate({**SMALLEST, "train": value})
+    except pydantic.ValidationError:
+        pass
