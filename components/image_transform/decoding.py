@@ -63,7 +63,7 @@ def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         lambda: tf.reverse(transposed(), [0, 1]),
         lambda: tf.reverse(transposed(), [0]),
     ]
-    turned = tf.switch_case(orientation - 1, ways_back, default=ways_back[0])
+    turned = tf.switch_case(tf.convert_to_tensor(orientation) - 1, ways_back, default=ways_back[0])
     turned.set_shape([None, None, image.shape[-1]])
     return turned
 
