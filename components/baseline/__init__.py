@@ -1,0 +1,1 @@
+"""Which earlier model the candidate is compared with."""

@@ -1,0 +1,62 @@
+"""Chooses the model that the candidate is compared with, as a strategy of TFX's Resolver."""
+
+import ml_metadata as mlmd
+from tfx import types
+from tfx.components.evaluator import constants
+from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
+from tfx.utils import path_utils
+
+
+class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
+    """The model that was blessed last, the candidate itself set aside.
+
+    TFX's own strategy would, on a second unchanged run, find the first run's model: the candidate
+    would be compared with itself, and all nodes after it would run again for nothing.
+
+    Its inputs, see component.py:
+      model, model_blessing: all Models, all ModelBlessings of the pipeline's runs.
+      candidate: the Model that this run has trained.
+    """
+
+    def resolve_artifacts(
+        self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
+    ) -> dict[str, list[types.Artifact]]:
+        """Returns every key of `input_dict`: no model where none fits, never None.
+
+        TFX takes None, and a missing key, for an error; an empty list lets the first run through.
+
+        Args:
+          store: not asked; all that is needed is in the artifacts.
+          input_dict: artifacts by the names of the three channels, in any order.
+        """
+        candidates = input_dict["candidate"]
+        models = {model.id: model for model in input_dict["model"]}
+        blessings = sorted(input_dict["model_blessing"], key=lambda b: b.id, reverse=True)
+        for blessing in blessings:
+            model = models.get(_model_id(blessing))
+            if model is None or not _is_blessed(blessing):
+                continue
+            if any(_same(model, candidate) for candidate in candidates):
+                continue
+            if not fileio.exists(path_utils.serving_model_path(model.uri)):
+                continue  # someone made room on the disk: an older one will do
+            return {"model": [model], "model_blessing": [blessing], "candidate": candidates}
+        return {"model": [], "model_blessing": [], "candidate": candidates}
+
+
+def _model_id(blessing: types.Artifact) -> int:
+    return blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY)
+
+
+def _is_blessed(blessing: types.Artifact) -> bool:
+    value = blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+    return value == constants.BLESSED_VALUE
+
+
+def _same(model: types.Artifact, candidate: types.Artifact) -> bool:
+    """Whether two artifacts are one, or hold equal files: training again gives a new artifact."""
+    content = model.get_string_custom_property("content_hash")
+    return model.id == candidate.id or (
+        bool(content) and content == candidate.get_string_custom_property("content_hash")
+    )
