@@ -7,6 +7,7 @@ import tensorflow as tf
 _MAX_SEGMENTS = 64
 _MAX_ENTRIES = 512  # of an Exif directory; cameras write about a dozen
 
+_JPEG = b"\xff\xd8\xff"
 _TAG_ORIENTATION = 0x0112
 _SHORT, _LONG = 3, 4
 
@@ -29,12 +30,12 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
       tf.errors.InvalidArgumentError: the bytes are no picture, or a truncated or unknown one.
     """
     image = tf.cond(
-        _starts_with(image_bytes, b"BM"),
-        lambda: _decode_bmp(image_bytes),
-        lambda: tf.io.decode_image(image_bytes, channels=3, expand_animations=False),
+        _starts_with(image_bytes, _JPEG),
+        lambda: _decode_jpeg(image_bytes),
+        lambda: _decode_other(image_bytes),
     )
     image.set_shape([None, None, 3])
-    return turn_upright(image, orientation(image_bytes))
+    return image
 
 
 def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -78,9 +79,28 @@ def orientation(image_bytes: tf.Tensor) -> tf.Tensor:
       Scalar int32, 1 to 8; 1 (upright) for what is no JPEG, has no Exif, or a damaged one.
     """
     return tf.cond(
-        _starts_with(image_bytes, b"\xff\xd8\xff"),
+        _starts_with(image_bytes, _JPEG),
         lambda: _read_orientation(_find_exif(image_bytes)),
         lambda: tf.constant(1),
+    )
+
+
+def _decode_jpeg(jpeg: tf.Tensor) -> tf.Tensor:
+    image = tf.io.decode_jpeg(jpeg, channels=3)
+    # Most pictures that no camera wrote begin so: the JFIF segment, then directly the tables. This
+    # look costs a hundredth of decoding 500x375 pixels, the walk over the segments a fifth.
+    start = tf.strings.join([tf.strings.substr(jpeg, 0, 22), b"\0" * 22])
+    no_exif = (tf.strings.substr(start, 2, 4) == b"\xff\xe0\x00\x10") & (
+        tf.strings.substr(start, 20, 2) == b"\xff\xdb"
+    )
+    return tf.cond(no_exif, lambda: image, lambda: turn_upright(image, orientation(jpeg)))
+
+
+def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
+    return tf.cond(
+        _starts_with(image_bytes, b"BM"),
+        lambda: _decode_bmp(image_bytes),
+        lambda: tf.io.decode_image(image_bytes, channels=3, expand_animations=False),
     )
 
 
