@@ -1,0 +1,156 @@
+"""Augmentation ops that move pixels: crops, flips, turns, small affine changes.
+
+Each factory gives an op: (image float32 [H, W, 3] in [0, 1], seed int32 [2]) -> [h, w, 3], same
+range, any size from 1x1. The same seed does the same. The bounds that a configuration must keep
+are in `arguments.py`.
+"""
+
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+Op = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Pair = tuple[float, float]
+
+
+def random_resized_crop(area: Pair = (0.08, 1.0), aspect: Pair = (3 / 4, 4 / 3)) -> Op:
+    """Crops a random box of the image; the policy stretches it to the image size.
+
+    Args:
+      area: smallest and largest fraction of the image's area.
+      aspect: smallest and largest width / height of the box.
+
+    Returns:
+      An op. Where a hundred draws give no box that fits, the whole image stays.
+
+    Source: Szegedy et al. 2015, as in slim's inception_preprocessing; an area from 0.08 is what
+    torchvision, timm and Model Garden settled on.
+    """
+
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+            tf.shape(image),
+            bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+            seed=seed,
+            min_object_covered=0.0,
+            area_range=area,
+            aspect_ratio_range=aspect,
+            max_attempts=100,
+        )
+        return tf.slice(image, begin, tf.concat([size[:2], [3]], 0))
+
+    return op
+
+
+def central_crop(fraction: float = 0.875) -> Op:
+    """Crops the centre; nothing random.
+
+    Args:
+      fraction: share of height and of width that stays; at least one pixel does.
+    """
+
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        size = tf.shape(image)[:2]
+        kept = tf.cast(tf.round(tf.cast(size, tf.float32) * fraction), tf.int32)
+        kept = tf.maximum(kept, 1)
+        begin = (size - kept) // 2
+        return tf.slice(image, tf.concat([begin, [0]], 0), tf.concat([kept, [3]], 0))
+
+    return op
+
+
+def flip_left_right(probability: float = 0.5) -> Op:
+    """Mirrors left and right.
+
+    Args:
+      probability: how often.
+    """
+    return _flip(1, probability)
+
+
+def flip_up_down(probability: float = 0.5) -> Op:
+    """Mirrors up and down.
+
+    Args:
+      probability: how often.
+    """
+    return _flip(0, probability)
+
+
+def quarter_turn() -> Op:
+    """Turns by 0, 90, 180 or 270 degrees, each as likely. Height and width may change places."""
+
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        turns = tf.random.stateless_uniform([], seed, maxval=4, dtype=tf.int32)
+        ways = [
+            lambda: tf.identity(image),
+            lambda: tf.reverse(tf.transpose(image, [1, 0, 2]), [0]),
+            lambda: tf.reverse(image, [0, 1]),
+            lambda: tf.transpose(tf.reverse(image, [0]), [1, 0, 2]),
+        ]
+        turned = tf.switch_case(turns, ways)
+        turned.set_shape([None, None, 3])
+        return turned
+
+    return op
+
+
+def affine(
+    rotation: float = 0.0,
+    shear: float = 0.0,
+    translation: float = 0.0,
+    zoom: Pair = (1.0, 1.0),
+    fill: str = "reflect",
+) -> Op:
+    """Turns, slants, shifts and zooms about the centre in one interpolation; the size stays.
+
+    Args:
+      rotation: largest angle in degrees, either way.
+      shear: largest slant of vertical lines in degrees, either way.
+      translation: largest shift as a fraction of height and of width, either way.
+      zoom: smallest and largest magnification; a value and its inverse are as likely.
+      fill: what comes in from outside: "reflect" mirrors the image (photographs), "nearest"
+        goes on with its border (one background), "black".
+
+    Source: the Jacobian ops of AutoAugment (Cubuk et al. 2019), drawn together and applied once.
+    """
+    fill_mode = {"reflect": "REFLECT", "nearest": "NEAREST", "black": "CONSTANT"}[fill]
+    radians = math.pi / 180
+    limits = [rotation * radians, shear * radians, translation, translation, 1.0]
+
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+        drawn = tf.random.stateless_uniform([5], seed, -1.0, 1.0) * tf.constant(limits)
+        angle, slant, down, right, size = tf.unstack(drawn)
+        middle = (math.log(zoom[1]) + math.log(zoom[0])) * 0.5
+        reach = (math.log(zoom[1]) - math.log(zoom[0])) * 0.5
+        shrink = tf.exp(-(middle + size * reach))
+        # From a pixel of the output to where in the input it comes from: turn after slant.
+        cosine, sine, tangent = tf.cos(angle), tf.sin(angle), tf.tan(slant)
+        a, b = shrink * (cosine + tangent * sine), shrink * (tangent * cosine - sine)
+        c, d = shrink * sine, shrink * cosine
+        x, y = (width - 1) * 0.5, (height - 1) * 0.5
+        x_from = x - (a * x + b * y) + right * width
+        y_from = y - (c * x + d * y) + down * height
+        transform = tf.stack([a, b, x_from, c, d, y_from, 0.0, 0.0])
+        moved = tf.raw_ops.ImageProjectiveTransformV3(
+            images=image[tf.newaxis],
+            transforms=transform[tf.newaxis],
+            output_shape=tf.shape(image)[:2],
+            interpolation="BILINEAR",
+            fill_mode=fill_mode,
+            fill_value=0.0,
+        )[0]
+        moved.set_shape([None, None, 3])
+        return tf.clip_by_value(moved, 0.0, 1.0)
+
+    return op
+
+
+def _flip(axis: int, probability: float) -> Op:
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        chosen = tf.random.stateless_uniform([], seed) < probability
+        return tf.cond(chosen, lambda: tf.reverse(image, [axis]), lambda: tf.identity(image))
+
+    return op
