@@ -1,0 +1,1 @@
+"""ServingCheck: the exported model, loaded as a server would, answers as it was evaluated."""

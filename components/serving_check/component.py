@@ -1,0 +1,71 @@
+"""ServingCheck: lets no model out that does not serve what was evaluated."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+
+from components.artifacts import Predictions
+from components.serving_check.executor import Executor
+
+CODE_VERSION = "1"
+
+
+class ServingCheckSpec(component_spec.ComponentSpec):
+    """What ServingCheck takes and gives."""
+
+    PARAMETERS = {
+        "max_images": component_spec.ExecutionParameter(type=int),
+        "tolerance": component_spec.ExecutionParameter(type=float),
+        "code_version": component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "predictions": component_spec.ChannelParameter(type=Predictions),
+    }
+    OUTPUTS = {
+        "infra_blessing": component_spec.ChannelParameter(type=standard_artifacts.InfraBlessing)
+    }
+
+
+class ServingCheck(base_component.BaseComponent):
+    """Loads the exported model in a fresh process and sends it original test pictures.
+
+    Output `infra_blessing`, as TFX's InfraValidator gives it: file INFRA_BLESSED or
+    INFRA_NOT_BLESSED and custom property `blessed`, 1 or 0. Beside it `infra_blessing.json`:
+      passed: bool. reasons: sentences with figures. images: how many were sent.
+      kinds: {kind of file: images}. max_difference: of a probability, or null.
+      load_seconds, latency_ms {"1", "32"}: null where it did not come so far. Informational:
+        of this machine, median of the calls with 1 and 32 pictures.
+    """
+
+    SPEC_CLASS = ServingCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        predictions: types.BaseChannel,
+        max_images: int = 64,
+        tolerance: float = 1e-5,
+    ):
+        """Args:
+        model: the candidate.
+        examples: raw Examples; pictures of the test split are sent.
+        predictions: the Evaluator's, of the same model and examples.
+        max_images: how many pictures are sent at most, at least 1.
+        tolerance: largest difference of a probability that is allowed. In float32, batches of
+          another size give differences of up to about 1e-6.
+        """
+        super().__init__(
+            ServingCheckSpec(
+                model=model,
+                examples=examples,
+                predictions=predictions,
+                max_images=max_images,
+                tolerance=tolerance,
+                code_version=CODE_VERSION,
+                infra_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
+            )
+        )

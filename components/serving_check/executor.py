@@ -1,0 +1,168 @@
+"""Picks pictures, runs the probe, compares, and writes the verdict."""
+
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import tensorflow as tf
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.errors import ServingError
+from components.serving_check.comparison import Expected, compare
+from components.serving_check.pictures import choose, kind
+from components.serving_check.probe import BATCH
+
+# Names as in tfx.components.infra_validator.executor, which cannot be imported without a server.
+_BLESSED, _NOT_BLESSED, _PROPERTY = "INFRA_BLESSED", "INFRA_NOT_BLESSED", "blessed"
+_PROJECT = Path(__file__).parents[2]
+_LONGEST_SECONDS = 900
+
+
+class Executor(base_executor.BaseExecutor):
+    """See component.py for inputs, outputs and properties."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
+        """Checks; a model that fails is a result, not an error.
+
+        Raises:
+          ServingError: the predictions are not of these examples.
+        """
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        predictions = artifact_utils.get_single_instance(input_dict["predictions"])
+        tolerance = exec_properties["tolerance"]
+
+        folder = artifact_utils.get_split_uri([examples], "test")
+        kinds = [kind(image) for _, image in _pictures(folder)]
+        chosen = choose(kinds, exec_properties["max_images"])
+        wanted = set(chosen)
+        sent = [p for i, p in enumerate(_pictures(folder)) if i in wanted]
+        expected = _expected(predictions.uri, [id_ for id_, _ in sent])
+        answer = ask(path_utils.serving_model_path(model.uri), [image for _, image in sent])
+
+        verdict = {
+            **judge(answer, expected, tolerance),
+            "images": len(sent),
+            "kinds": dict(collections.Counter(kinds[i] for i in chosen)),
+        }
+        _bless(artifact_utils.get_single_instance(output_dict["infra_blessing"]), verdict)
+
+
+def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
+    """Runs the probe in a fresh process.
+
+    Args:
+      model: a SavedModel folder.
+      pictures: original bytes of image files.
+
+    Returns:
+      {"error": text}, or {"load_seconds", "latency_ms", "alone", "batched"}, the last two being
+      the outputs by name for the pictures sent one by one and 32 at a time.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for i, picture in enumerate(pictures):
+            (folder / f"{i}.bin").write_bytes(picture)
+        request = {"model": model, "pictures": len(pictures)}
+        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        command = [sys.executable, "-m", "components.serving_check.probe", name]
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, timeout=_LONGEST_SECONDS
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": f"no answer within {_LONGEST_SECONDS} s"}
+        if done.returncode or not (folder / "answer.json").is_file():
+            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            how = f"the process ended with {done.returncode}"  # -9: killed, -11: a broken model
+            return {"error": ": ".join([how, *last])}
+        answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
+        if "error" not in answer:
+            answer |= {"alone": {}, "batched": {}}
+            with np.load(folder / "answers.npz") as arrays:
+                for key in arrays.files:
+                    how, output = key.split(".", 1)
+                    answer[how][output] = arrays[key]
+        return answer
+
+
+def judge(answer: dict[str, Any], expected: Expected, tolerance: float) -> dict[str, Any]:
+    """Returns the verdict on what `ask` returned: see ServingCheck for its keys."""
+    if "error" in answer:
+        text = " ".join(answer["error"].split())[:500]
+        reasons, largest = [f"in a fresh process the exported model does not answer: {text}"], None
+    else:
+        alone, alone_largest = compare(expected, answer["alone"], tolerance, "one by one")
+        batched, batched_largest = compare(
+            expected, answer["batched"], tolerance, f"{BATCH} at a time"
+        )
+        reasons = alone + batched
+        said = [d for d in (alone_largest, batched_largest) if d is not None]
+        largest = max(said, default=None)
+    passed = not reasons
+    if passed:
+        reasons = [
+            f"a fresh process scores {len(expected.paths)} original test pictures as the "
+            f"evaluation did, to within {largest:.1g}; at most {tolerance:g} is allowed"
+        ]
+    return {
+        "passed": passed,
+        "reasons": reasons,
+        "max_difference": largest,
+        "load_seconds": answer.get("load_seconds"),
+        "latency_ms": answer.get("latency_ms"),
+    }
+
+
+def _pictures(folder: str) -> Iterator[tuple[str, bytes]]:
+    """Yields (id, original bytes) of the split's Examples, one at a time."""
+    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
+    for record in tf.data.TFRecordDataset(files, "GZIP").prefetch(8).as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        yield features["id"].bytes_list.value[0].decode(), features["image"].bytes_list.value[0]
+
+
+def _expected(folder: str, ids: list[str]) -> Expected:
+    table = pq.read_table(
+        os.path.join(folder, "predictions.parquet"), columns=["id", "path", "probabilities"]
+    )
+    position = {id_: i for i, id_ in enumerate(table["id"].to_pylist())}
+    missing = [id_ for id_ in ids if id_ not in position]
+    if missing:
+        raise ServingError(
+            f"{folder}: the predictions lack {len(missing)} of the test pictures, such as "
+            f"{missing[0]}; run the Evaluator again"
+        )
+    rows = table.take([position[id_] for id_ in ids])
+    with open(os.path.join(folder, "labels.json"), encoding="utf-8") as f:
+        classes = json.load(f)
+    flat = pc.list_flatten(rows["probabilities"]).to_numpy()
+    return Expected(rows["path"].to_pylist(), classes, flat.reshape(len(ids), len(classes)))
+
+
+def _bless(blessing: types.Artifact, verdict: dict[str, Any]) -> None:
+    for name in (_BLESSED, _NOT_BLESSED):  # a killed execution may have left its own verdict
+        Path(blessing.uri, name).unlink(missing_ok=True)
+    passed = verdict["passed"]
+    io_utils.write_string_file(os.path.join(blessing.uri, _BLESSED if passed else _NOT_BLESSED), "")
+    blessing.set_int_custom_property(_PROPERTY, int(passed))
+    blessing.set_int_custom_property("images", verdict["images"])
+    text = json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
+    io_utils.write_string_file(os.path.join(blessing.uri, "infra_blessing.json"), text)
