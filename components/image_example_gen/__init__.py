@@ -1,0 +1,1 @@
+"""Images from folders, manifests, TFRecords or packages: as Examples, in splits, each checked."""

@@ -1,0 +1,216 @@
+"""Runs the work over all units on Beam, then sums up: counts, rejects, fingerprint."""
+
+import collections
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+
+from components.errors import DataError
+from components.image_example_gen import work
+from components.image_example_gen.grouping import Grouping, Seen, join
+from components.image_example_gen.listing import SPLITS, Entry, Reject
+from components.image_example_gen.reading import units
+from components.image_example_gen.sources import (
+    Listing,
+    check_counts,
+    check_listing,
+    check_rejects,
+    list_source,
+    resolve_span,
+)
+from components.image_example_gen.writer import SplitWriter
+from components.progress import Progress
+
+Unit = tuple[int, list[Entry]]
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """See component.py for outputs and properties."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
+        """Reads, checks and writes all pictures.
+
+        Raises:
+          DataError: see `check_listing`, `join`; or too many inputs turn out to be unusable.
+        """
+        examples, facts, rejects = (
+            artifact_utils.get_single_instance(output_dict[key])
+            for key in ("examples", "facts", "rejects")
+        )
+        for artifact in (examples, facts, rejects):
+            _empty(artifact.uri)
+        self._tmp = self._get_tmp_dir()
+        settings = exec_properties
+        resolved = resolve_span(settings["source"], settings.get("span"), settings.get("version"))
+        listing = list_source(resolved.source)
+        limits = settings["group_by"], settings["min_per_class"], settings["max_rejected"]
+        check_listing(listing, *limits)
+
+        numbered = list(enumerate(units(listing.entries)))
+        grouping = self._group(numbered, listing, settings)
+        progress = Progress(self._tmp, "images", len(listing.entries))
+        write = _Write(
+            self._tmp, len(numbered), examples.uri, facts.uri, grouping, settings, progress
+        )
+        results = self._run(numbered, write)
+        written = [work.Written(*row) for rows, _ in results for row in rows]
+        found = [Reject(*row) for _, rows in results for row in rows]
+        refused = sorted([*listing.rejects, *found])
+
+        _write_rejects(os.path.join(rejects.uri, "rejects.jsonl"), refused)
+        self._check(listing, written, refused, settings, os.path.dirname(rejects.uri))
+        _describe(examples, facts, written, len(refused))
+        rejects.set_int_custom_property("rejected", len(refused))
+
+    def _group(self, numbered: list[Unit], listing: Listing, settings: dict[str, Any]) -> Grouping:
+        """Who shares a split. By content alone each picture answers for itself; otherwise its
+        twins must be known first, which costs a reading of its own."""
+        shares = json.loads(settings["split"])
+        if settings["group_by"] == "content" and not any(e.split for e in listing.entries):
+            return Grouping(shares)
+        look = _Look(self._tmp, settings["group_by"], settings["max_pixels"])
+        return join((Seen(*row) for rows in self._run(numbered, look) for row in rows), shares)
+
+    def _run(self, numbered: list[Unit], work_on: "_OnUnit") -> list[Any]:
+        """The result of each unit, in order."""
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Units" >> beam.Create(numbered)
+                | "Spread" >> beam.Reshuffle()
+                | "Work" >> beam.ParDo(work_on)
+            )
+        return [_load(work_on.result_path(number)) for number, _ in numbered]
+
+    def _check(
+        self,
+        listing: Listing,
+        written: list[work.Written],
+        refused: list[Reject],
+        settings: dict[str, Any],
+        folder: str,
+    ) -> None:
+        source = listing.source
+        if refused and len(refused) > settings["max_rejected"] * (len(written) + len(refused)):
+            # TFX removes the outputs of a failed node; this file stays, beside them.
+            kept = os.path.join(folder, "last_failure.jsonl")
+            _write_rejects(kept, refused)
+            check_rejects(refused, len(written), settings["max_rejected"], source, kept)
+        labels = collections.Counter(row.label for row in written)
+        notes = [f"{len(refused)} inputs were rejected"] if refused else []
+        counts = {label: labels[label] for label in listing.classes}
+        check_counts(counts, settings["min_per_class"], source, notes)
+        splits = collections.Counter(row.split for row in written)
+        for split in ("train", "test"):
+            if not splits[split]:
+                raise DataError(
+                    f"{source}: no picture falls into the split {split!r} "
+                    f"({dict(splits)}); give more groups of pictures, or other shares in data.split"
+                )
+
+
+class _OnUnit(beam.DoFn):
+    """Does something to a unit, and leaves the result in a file: pictures never pass through
+    Beam, whose in-process runner keeps in memory all that goes from one step to the next."""
+
+    def __init__(self, folder: str):
+        self._folder = folder
+
+    def result_path(self, number: int) -> str:
+        return os.path.join(self._folder, f"{type(self).__name__}-{number}.json")
+
+    def process(self, element: Unit) -> None:
+        number, unit = element
+        result = self.on_unit(number, unit)
+        with tf.io.gfile.GFile(self.result_path(number), "w") as file:
+            file.write(json.dumps(result))
+
+    def on_unit(self, number: int, unit: list[Entry]) -> Any:
+        raise NotImplementedError
+
+
+class _Look(_OnUnit):
+    """Which pictures are identical."""
+
+    def __init__(self, folder: str, group_by: str, max_pixels: int):
+        super().__init__(folder)
+        self._settings = group_by, max_pixels
+
+    def on_unit(self, number: int, unit: list[Entry]) -> Any:
+        return list(work.look(unit, *self._settings))
+
+
+class _Write(_OnUnit):
+    """One shard of every split."""
+
+    def __init__(
+        self,
+        folder: str,
+        shards: int,
+        examples: str,
+        facts: str,
+        grouping: Grouping,
+        settings: dict[str, Any],
+        progress: Progress,
+    ):
+        super().__init__(folder)
+        self._shards, self._examples, self._facts = shards, examples, facts
+        self._grouping, self._progress = grouping, progress
+        self._group_by, self._max_pixels = settings["group_by"], settings["max_pixels"]
+
+    def on_unit(self, number: int, unit: list[Entry]) -> Any:
+        with (
+            SplitWriter(self._examples, number, self._shards) as examples,
+            SplitWriter(self._facts, number, self._shards) as facts,
+        ):
+            return work.write(
+                unit,
+                examples,
+                facts,
+                self._grouping,
+                self._group_by,
+                self._max_pixels,
+                self._progress.add,
+            )
+
+
+def _describe(examples: Any, facts: Any, written: list[work.Written], rejected: int) -> None:
+    splits = collections.Counter(row.split for row in written)
+    counts = {split: splits[split] for split in SPLITS}
+    rows = "".join("\0".join(row) + "\n" for row in sorted(written))
+    for artifact in (examples, facts):
+        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(artifact, "tfrecords_gzip")
+        artifact.set_int_custom_property("images", len(written))
+        artifact.set_json_value_custom_property("counts", {**counts, "rejected": rejected})
+        artifact.set_string_custom_property(
+            "data_fingerprint", hashlib.sha256(rows.encode()).hexdigest()
+        )
+
+
+def _write_rejects(path: str, rejects: Iterable[Reject]) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
+        for reject in rejects:
+            file.write(json.dumps(reject._asdict(), ensure_ascii=False) + "\n")
+
+
+def _load(path: str) -> Any:
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())
+
+
+def _empty(uri: str) -> None:
+    """A killed execution's retry is given the same folder, leftovers and all."""
+    if tf.io.gfile.exists(uri):
+        tf.io.gfile.rmtree(uri)
+    tf.io.gfile.makedirs(uri)

@@ -1,0 +1,93 @@
+"""The bytes of a source's pictures, a bounded batch at a time, each read once."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from components.image_example_gen.listing import Entry
+from components.image_example_gen.remote import is_remote, read_remote
+from components.image_example_gen.samples import PREFIX, read_digit
+from components.image_example_gen.tfrecords import read_images
+
+MAX_BYTES = 256 << 20
+"""Largest file that is taken for a picture."""
+
+_BATCH_BYTES = 32 << 20
+_BATCH_IMAGES = 256
+_UNKNOWN_BYTES = 1 << 20
+_READERS = 8
+_UNIT_BYTES = 512 << 20
+_UNIT_IMAGES = 20_000
+
+
+class Read(NamedTuple):
+    """An entry with its bytes and their SHA-256 as text; or, with b"", why they cannot be had."""
+
+    entry: Entry
+    data: bytes
+    content: str
+    error: str = ""
+
+
+def units(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Cuts a listing into units of work, each written into files of its own: by a bound on bytes
+    and number, and never two TFRecord files in one."""
+    result: list[list[Entry]] = []
+    size = 0
+    for entry in entries:
+        fits = result and len(result[-1]) < _UNIT_IMAGES and size + entry.size <= _UNIT_BYTES
+        if not fits or (entry.record is not None and result[-1][-1].location != entry.location):
+            result.append([])
+            size = 0
+        result[-1].append(entry)
+        size += entry.size
+    return result
+
+
+def read_unit(unit: Sequence[Entry]) -> Iterator[list[Read]]:
+    """Yields the pictures of a unit in its order, in batches of at most 32 MB, or one picture."""
+    if unit and unit[0].record is not None:
+        images = read_images(unit[0].location, [e.record for e in unit if e.record is not None])
+        for batch in _batches(unit):
+            yield [_read_of(entry, next(images)) for entry in batch]
+        return
+    with ThreadPoolExecutor(_READERS) as pool:
+        for batch in _batches(unit):
+            yield list(pool.map(_read, batch))
+
+
+def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
+    batch: list[Entry] = []
+    size = 0
+    for entry in unit:
+        bytes_ = min(entry.size or _UNKNOWN_BYTES, MAX_BYTES)
+        if batch and (size + bytes_ > _BATCH_BYTES or len(batch) == _BATCH_IMAGES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += bytes_
+    if batch:
+        yield batch
+
+
+def _read(entry: Entry) -> Read:
+    location = entry.location
+    try:
+        if location.startswith(PREFIX):
+            data = read_digit(location)
+        elif is_remote(location):
+            data = read_remote(location, MAX_BYTES + 1)
+        else:
+            with open(location, "rb") as file:
+                data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as e:
+        reason = getattr(e, "strerror", None) or str(e) or type(e).__name__
+        return Read(entry, b"", "", f"cannot be read ({reason})")
+    return _read_of(entry, data)
+
+
+def _read_of(entry: Entry, data: bytes) -> Read:
+    if len(data) > MAX_BYTES:
+        return Read(entry, b"", "", f"is larger than {MAX_BYTES >> 20} MB")
+    return Read(entry, data, hashlib.sha256(data).hexdigest())

@@ -1,0 +1,122 @@
+"""What is done to a unit of pictures: read, verify, place, write. One function a pass."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from components.image_example_gen.decoder import decoded_sizes
+from components.image_example_gen.grouping import Grouping, Seen, group_key
+from components.image_example_gen.listing import Entry, Reject
+from components.image_example_gen.pictures import Header, Unusable, is_cut_off, read_header
+from components.image_example_gen.reading import Read, read_unit
+from components.image_example_gen.writer import SplitWriter, Value, example
+
+_LARGE_PIXELS = 1 << 24
+"""From here on pictures are decoded one by one, for the sake of memory."""
+
+
+class Written(NamedTuple):
+    """What the data's fingerprint knows of a written picture."""
+
+    id: str
+    label: str
+    content: str
+    split: str
+
+
+def look(unit: Sequence[Entry], group_by: str, max_pixels: int) -> Iterator[Seen]:
+    """Yields what decides the place of each picture that looks usable."""
+    for batch in read_unit(unit):
+        for read in batch:
+            if not isinstance(_header(read, max_pixels), str):
+                group = group_key(read.entry, group_by)
+                yield Seen(read.entry.path, read.content[:32], group, read.entry.split or "")
+
+
+def write(
+    unit: Sequence[Entry],
+    examples: SplitWriter,
+    facts: SplitWriter,
+    grouping: Grouping,
+    group_by: str,
+    max_pixels: int,
+    progress: Callable[[int], None],
+) -> tuple[list[Written], list[Reject]]:
+    """Reads each picture of a unit once, checks it in full, and writes it or rejects it.
+
+    Args:
+      unit: its entries.
+      examples, facts: where the pictures, and what is known of them, go.
+      grouping: decides group and split.
+      group_by: "content", or the column that names the group.
+      max_pixels: see `read_header`.
+      progress: told the number of pictures done, after each batch.
+
+    Returns:
+      What was written, in order, and what was rejected.
+    """
+    written: list[Written] = []
+    rejects: list[Reject] = []
+    for batch in read_unit(unit):
+        for read, checked in zip(batch, _check(batch, max_pixels), strict=True):
+            entry = read.entry
+            if isinstance(checked, str):
+                rejects.append(Reject(entry.path, checked))
+                continue
+            header, (height, width) = checked
+            group, split = grouping.place(
+                read.content[:32], group_key(entry, group_by), entry.split
+            )
+            said: dict[str, Value] = {
+                "label": entry.label.encode(),
+                "path": entry.path.encode(),
+                "group": group.encode(),
+                "id": entry.id.encode(),
+                **{f"column/{name}": value.encode() for name, value in entry.columns.items()},
+            }
+            examples.write(split, example({**said, "image": read.data}))
+            known: dict[str, Value] = {
+                "split": split.encode(),
+                "format": header.format.encode(),
+                "width": width,
+                "height": height,
+                "channels": header.channels,
+                "bytes": len(read.data),
+            }
+            facts.write(split, example({**said, **known}))
+            written.append(Written(entry.id, entry.label, read.content, split))
+        progress(len(batch))
+    return written, rejects
+
+
+Checked = tuple[Header, tuple[int, int]]
+
+
+def _check(batch: Sequence[Read], max_pixels: int) -> list[Checked | str]:
+    """For each picture its header and upright (height, width), or why it cannot be used."""
+    headers = [_header(read, max_pixels) for read in batch]
+    sizes: dict[int, tuple[int, int] | str] = {}
+    small = [
+        i for i, h in enumerate(headers) if not isinstance(h, str) and h.pixels < _LARGE_PIXELS
+    ]
+    sizes.update(zip(small, decoded_sizes([batch[i].data for i in small]), strict=True))
+    result: list[Checked | str] = []
+    for i, (read, header) in enumerate(zip(batch, headers, strict=True)):
+        if isinstance(header, str):
+            result.append(header)
+            continue
+        size = sizes[i] if i in sizes else decoded_sizes([read.data])[0]
+        if isinstance(size, str):
+            ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
+            result.append(f"is {ill}: it cannot be decoded ({size})")
+        else:
+            result.append((header, size))
+    return result
+
+
+def _header(read: Read, max_pixels: int) -> Header | str:
+    if read.error:
+        return read.error
+    try:
+        return read_header(read.data, max_pixels)
+    except Unusable as e:
+        return str(e)
