@@ -48,7 +48,7 @@ class Choice(NamedTuple):
         """What is wrong with a value, or None."""
         if value in self.words:
             return None
-        return f"give one of {', '.join(self.words)}{nearest(value, self.words)}"
+        return f"give one of {', '.join(self.words)}"
 
 
 _SHARE = Number(0, 1)

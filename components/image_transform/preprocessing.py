@@ -30,7 +30,10 @@ def get_preprocess(
     """
 
     def preprocess_pixels(pixels: tf.Tensor) -> tf.Tensor:
-        return _centre(pixels, image_size, crop_fraction)
+        # Constants are multiplied with, not divided by, here and below: the graph optimizer turns
+        # one into the other, eager mode does not, and the last bit would differ.
+        image = resize_centre(pixels, image_size, crop_fraction) * (1 / 255)
+        return tf.clip_by_value(image, 0.0, 1.0)
 
     def preprocess(image_bytes: tf.Tensor) -> tf.Tensor:
         return preprocess_pixels(decoding.decode(image_bytes))
@@ -38,22 +41,29 @@ def get_preprocess(
     return preprocess_pixels if from_pixels else preprocess
 
 
-def _centre(pixels: tf.Tensor, image_size: tuple[int, int], crop_fraction: float) -> tf.Tensor:
+def resize_centre(image: tf.Tensor, image_size: tuple[int, int], crop_fraction: float) -> tf.Tensor:
+    """Fills the output with the image's centre, antialiased, without stretching.
+
+    Args:
+      image: [H, W, 3] of any numeric type.
+      image_size: height and width of the output in pixels.
+      crop_fraction: share of the largest centred box's sides that is kept, in (0, 1].
+
+    Returns:
+      float32 [h, w, 3], the image's range but for the last bit.
+    """
     size = tf.constant(image_size, tf.float32)
-    given = tf.cast(tf.shape(pixels)[:2], tf.float32)
-    # Constants are multiplied with, not divided by: the graph optimizer turns one into the other,
-    # eager mode does not, and the last bit would differ.
+    given = tf.cast(tf.shape(image)[:2], tf.float32)
     scale = tf.reduce_max(size / given) * (1 / crop_fraction)
     # One op resizes and crops: no rounding of a box to whole pixels, and nothing is computed that
     # the crop throws away. "triangle" with antialias is bilinear on the way up.
     resized = tf.raw_ops.ScaleAndTranslate(
-        images=pixels[tf.newaxis],
+        images=image[tf.newaxis],
         size=tf.constant(image_size),
         scale=tf.stack([scale, scale]),
         translation=(size - given * scale) * 0.5,
         kernel_type="triangle",
         antialias=True,
     )[0]
-    image = tf.clip_by_value(resized * (1 / 255), 0.0, 1.0)
-    image.set_shape([*image_size, 3])
-    return image
+    resized.set_shape([*image_size, 3])
+    return resized

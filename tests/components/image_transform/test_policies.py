@@ -1,0 +1,85 @@
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from components.errors import ConfigError
+from components.image_transform.arguments import ARGUMENTS
+from components.image_transform.augmentation import OPS
+from components.image_transform.policies import POLICIES, check_policy
+from pipeline.config import POLICIES as CONFIGURABLE
+
+
+def test_checking_a_policy_does_not_import_tensorflow():
+    code = (
+        "import sys; from components.image_transform.policies import check_policy; "
+        "check_policy('natural'); sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_table_knows_each_op_and_argument_and_allows_the_defaults():
+    assert set(ARGUMENTS) == set(OPS)
+    for name, make in OPS.items():
+        parameters = inspect.signature(make).parameters
+        assert list(parameters) == list(ARGUMENTS[name]), name
+        for parameter in parameters.values():
+            assert ARGUMENTS[name][parameter.name].problem(parameter.default) is None
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_named_policies_are_sound_and_the_list_that_they_stand_for_is_the_same(name):
+    assert check_policy(name) == POLICIES[name] == check_policy(POLICIES[name])
+
+
+def test_the_configuration_offers_exactly_these():
+    assert set(CONFIGURABLE) == set(POLICIES)
+
+
+def test_policies_do_what_their_task_allows():
+    ops = {name: {one["op"] for one in policy} for name, policy in POLICIES.items()}
+    colour = {"brightness", "contrast", "saturation", "hue", "grey"}
+    flips = {"flip_left_right", "flip_up_down", "quarter_turn"}
+    assert not ops["none"]
+    assert not ops["produce"] & colour
+    assert not ops["digits"] & flips and not ops["document"] & flips
+    assert "random_resized_crop" not in ops["industrial"] | ops["overhead"] | ops["digits"]
+    assert "saturation" not in ops["industrial"] and "hue" not in ops["industrial"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("natura", ["'natura'", "did you mean 'natural'"]),
+        ("zzz", ["there are: none, natural"]),
+        (None, ["name of a policy", "None"]),
+        ({"op": "hue"}, ["a list of ops"]),
+        (["hue"], ["op 1", "{op: name, argument: value}"]),
+        ([{"delta": 1}], ["op 1", "{op: name"]),
+        ([{"op": "hue"}, {"op": "flip_leftright"}], ["op 2", "did you mean 'flip_left_right'"]),
+        ([{"op": "hue", "detla": 0.1}], ["hue has no argument 'detla'", "did you mean 'delta'"]),
+        ([{"op": "quarter_turn", "x": 1}], ["quarter_turn has no argument 'x'", "takes none"]),
+        ([{"op": "hue", "delta": 0.6}], ["hue.delta", "from 0 to 0.5", "0.6"]),
+        ([{"op": "hue", "delta": True}], ["hue.delta", "True"]),
+        ([{"op": "hue", "delta": "0.1"}], ["hue.delta", "'0.1'"]),
+        ([{"op": "hue", "delta": float("nan")}], ["hue.delta", "nan"]),
+        (
+            [{"op": "contrast", "factor": [2, 1]}],
+            ["contrast.factor", "[smallest, largest]", "[2, 1]"],
+        ),
+        ([{"op": "contrast", "factor": 2}], ["contrast.factor", "[smallest, largest]"]),
+        ([{"op": "random_resized_crop", "area": [0, 1]}], ["area", "from 0.01 to 1"]),
+        (
+            [{"op": "affine", "fill": "reflct"}],
+            ["affine.fill", "reflect, nearest, black", "'reflct'"],
+        ),
+    ],
+)
+def test_a_wrong_policy_is_one_clear_sentence(spec, said):
+    with pytest.raises(ConfigError) as error:
+        check_policy(spec)
+    message = str(error.value)
+    assert message.startswith("transform.augment: ") and "\n" not in message
+    for words in said:
+        assert words in message
