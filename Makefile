@@ -1,0 +1,58 @@
+# What can be asked for; `make help` lists it. Every target is a thin call into .venv/, which
+# tools/setup.sh makes first and keeps up to date.
+
+CONFIG = configs/digits.yaml
+RUNS = runs
+SET =
+TESTS = tests
+UPGRADE =
+
+bin := .venv/bin
+# Each word of SET becomes one --set, quoted for the shell.
+sets = $(foreach pair,$(SET),--set '$(subst ','\'',$(pair))')
+
+.DEFAULT_GOAL := help
+.PHONY: help setup modules samples run-local test verify lint requirements clean
+
+help:  ## This list
+	@echo 'make TARGET [NAME=value ...]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2} \
+	    /^#: / {printf "  %-14s %s\n", "", substr($$0, 4)}' $(firstword $(MAKEFILE_LIST))
+
+run-local: setup modules  ## Run the whole pipeline on this machine
+#: CONFIG=configs/digits.yaml  RUNS=runs  SET="train.max_epochs=1 data.source=/my/images"
+	@$(bin)/python -m pipeline run $(CONFIG) --runs $(RUNS) $(sets)
+
+test: setup modules  ## The quick tests
+#: TESTS=tests/components/backbone for a part of them
+	@$(bin)/python -m pytest $(TESTS)
+
+verify: lint  ## Everything: lint and all tests, the slow ones too
+	@$(MAKE) --no-print-directory setup modules
+	@$(bin)/python -m pytest -m '' $(TESTS)
+
+lint: setup  ## ruff and mypy
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+
+setup:  ## Make or update .venv, which every target does by itself
+#: PYTHON=/path/to/python  TFX=1.16 or 1.21, to choose other than the machine suggests
+	@sh tools/setup.sh
+
+modules: setup  ## Build the default backbone in modules/, where it is missing
+	@test -d modules/efficientnet_lite0 -a -d modules/efficientnet_lite0_tf1 || \
+	    $(bin)/python -m components.backbone.lite0 modules
+
+samples: setup  ## Install the photographs of solar cells for configs/solar_cells.yaml
+	@echo 'elpv-dataset: 2,624 photographs, 91 MB, licence CC BY-NC-SA 4.0: not for commercial use.'
+	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
+	    -r requirements/samples.txt
+
+requirements: setup  ## Compile requirements/*.in into the hashed files
+#: UPGRADE=1 to move every pin to the newest that fits
+	@sh tools/requirements.sh "$$(sh tools/uv.sh $(bin)/python)" $(if $(UPGRADE),--upgrade)
+
+clean:  ## Remove caches and build leftovers; .venv, modules and runs stay
+	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find components pipeline tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Compiles the .in files of requirements/ into the hashed .txt files that set-up installs.
+#
+# Usage: tools/requirements.sh UV [--upgrade]    (without --upgrade, pins that still fit stay)
+#
+# Each file is compiled for every machine that will install it: TFX 1.16 for Linux on x86-64 with
+# Python 3.11, the others for all platforms at once. uv writes no registry's address into them.
+set -eu
+cd "$(dirname "$0")/../requirements"
+uv=$1
+shift
+
+export UV_CUSTOM_COMPILE_COMMAND="make requirements"
+compile() { "$uv" pip compile --quiet -p 3.11 --generate-hashes --no-emit-index-url "$@"; }
+
+compile "$@" --python-platform x86_64-manylinux_2_17 --override overrides.txt tfx-1.16.in -o tfx-1.16.txt
+compile "$@" --universal --override overrides.txt tfx-1.21.in -o tfx-1.21.txt
+# What samples need beyond themselves is in the two files above; uv needs nothing.
+compile "$@" --universal --no-deps samples.in -o samples.txt
+compile "$@" --universal --no-deps uv.in -o uv.txt
