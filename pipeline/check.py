@@ -1,6 +1,5 @@
 """Checks a configuration against what it names, before any work and without TensorFlow."""
 
-import collections
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -35,14 +34,14 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             "or remove the key to have it inferred"
         )
     listing = list_source(config.data.source)
-    check_listing(listing, group_by=config.data.group_by, min_per_class=config.data.min_per_class)
-    classes = collections.Counter(entry.label for entry in listing.entries)
+    data = config.data
+    check_listing(listing, data.group_by, data.min_per_class, data.max_rejected)
     _check_slices(config, listing)
     epochs = config.train.max_epochs
     return {
         "name": config.name,
         "images": len(listing.entries),
-        "classes": dict(sorted(classes.items())),
+        "classes": dict(sorted(listing.labels().items())),
         "backbone": config.model.backbone.handle,
         "image_size": list(config.transform.image_size),
         "augment": config.transform.augment,
@@ -97,7 +96,7 @@ def _check_handle(handle: str) -> None:
 
 
 def _check_slices(config: Config, listing: Any) -> None:
-    columns = {"label", *(column for entry in listing.entries[:1] for column in entry.columns)}
+    columns = {"label", *listing.columns}
     for name in config.evaluate.slices:
         if name not in columns:
             raise ConfigError(

@@ -167,8 +167,12 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         ),
         components=nodes,
         enable_cache=True,
-        # Named, because Beam's default tries a runner that it downloads.
-        beam_pipeline_args=["--runner=FnApiRunner"],
+        beam_pipeline_args=[
+            # Named, because Beam's default tries a runner that it downloads.
+            "--runner=FnApiRunner",
+            # Without it TFX packs itself anew for workers that there are none of, at each node.
+            f"--setup_file={Path(__file__).parents[1] / 'setup.py'}",
+        ],
     )
 
 
