@@ -1,0 +1,80 @@
+"""Reads TFRecords of Examples without TensorFlow, whose import alone takes four seconds.
+
+A TFRecord file is a row of [length: uint64][its CRC: 4 bytes][record][its CRC: 4 bytes], all
+little-endian (tensorflow/core/lib/io/record_writer.h); ours are gzipped. The checksums are
+TensorFlow's business and not looked at here.
+"""
+
+import gzip
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_PACKAGE = "graft_records"
+
+
+def read_examples(folder: str | Path, names: Iterable[str]) -> Iterator[dict[str, bytes]]:
+    """Yields the Examples of one split, file by file.
+
+    Args:
+      folder: a split's folder, such as <uri>/Split-test; one that is not there has no Examples.
+      names: the features that are wanted.
+
+    Yields:
+      The first value of each wanted feature that the Example has as bytes, by the feature's name.
+
+    Raises:
+      OSError, EOFError, struct.error, google.protobuf.message.DecodeError: a file is damaged.
+    """
+    wanted = {name.encode(): name for name in names}
+    for path in sorted(Path(folder).glob("*.gz")):
+        with gzip.open(path) as f:
+            while head := f.read(12):
+                (length,) = struct.unpack_from("<Q", head)
+                yield _bytes_features(f.read(length), wanted)
+                f.read(4)
+
+
+def _bytes_features(record: bytes, wanted: dict[bytes, str]) -> dict[str, bytes]:
+    found = {}
+    for entry in _Example.FromString(record).features.feature:
+        name = wanted.get(entry.key)
+        if name and (values := entry.value.bytes_list.value):
+            found[name] = values[0]
+    return found
+
+
+def _example_class() -> Any:
+    """The part of tf.train.Example that we read (tensorflow/core/example/feature.proto).
+
+    It lives in a pool of its own, so that it never meets TensorFlow's; a map is, on the wire, a
+    repeated (key, value), and what is not named here is skipped.
+    """
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package=_PACKAGE)
+    messages: dict[str, list[tuple[str, int, bool, str | None]]] = {
+        "BytesList": [("value", 1, True, None)],
+        "Feature": [("bytes_list", 1, False, "BytesList")],
+        "Entry": [("key", 1, False, None), ("value", 2, False, "Feature")],
+        "Features": [("feature", 1, True, "Entry")],
+        "Example": [("features", 1, False, "Features")],
+    }
+    for name, fields in messages.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, repeated, kind in fields:
+            message.field.add(
+                name=field_name,
+                number=number,
+                label=field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL,
+                type=field.TYPE_MESSAGE if kind else field.TYPE_BYTES,
+                type_name=f".{_PACKAGE}.{kind}" if kind else None,
+            )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Example"))
+
+
+_Example = _example_class()

@@ -1,0 +1,160 @@
+"""What the evaluation of a run found, as plain tables for the report.
+
+Every function takes the run and its summary, and gives None or nothing where the run, failed or
+not yet so far, has no evaluation.
+"""
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from pipeline import pictures
+from pipeline.lineage import Run
+
+MOST_MISTAKES = 24
+MOST_PAIRS = 40
+MOST_ROWS = 100  # of tables with one row a class or slice
+LARGEST_MATRIX = 30  # classes; above it, the most confused pairs say more
+
+
+def figures(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metrics of the whole test split, the blessed baseline's beside them.
+
+    `change` is taken over the pictures whose label the baseline knows: only there can it be right.
+    """
+    said = _metrics(run)
+    baseline = said.get("baseline") or {}
+    ours = said.get("overall") or summary.get("metrics") or {}
+    same = (said.get("comparison") or {}).get("overall") or ours
+    rows = []
+    for name, value in ours.items():
+        if isinstance(value, (int, float)):
+            theirs = baseline.get(name)
+            comparable = isinstance(theirs, (int, float)) and isinstance(
+                same.get(name), (int, float)
+            )
+            change = same[name] - theirs if comparable else None
+            rows.append({"name": name, "value": value, "baseline": theirs, "change": change})
+    return rows
+
+
+def unknown(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """Labels that the baseline does not know, and how many pictures are left to compare it on."""
+    said = _metrics(run).get("comparison") or {}
+    labels = said.get("new_classes") or []
+    return {"labels": labels, "images": said.get("images")} if labels else None
+
+
+def right(run: Run, summary: dict[str, Any]) -> tuple[float, float] | None:
+    """How many test pictures were named rightly, and of how many."""
+    counts = _confusion(run)[1]
+    return (sum(row[i] for i, row in enumerate(counts)), sum(map(sum, counts))) if counts else None
+
+
+def matrix(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The confusion matrix: each cell with its count and how dark it is, 0 to 1."""
+    labels, counts = _confusion(run)
+    if not labels or len(labels) > LARGEST_MATRIX:
+        return None
+    rows = []
+    for i, row in enumerate(counts):
+        total = sum(row) or 1
+        # Errors are few: the root lets 2 % be seen beside 98 %.
+        cells = [
+            (n, 0.6 * n / total if i == j else math.sqrt(n / total)) for j, n in enumerate(row)
+        ]
+        rows.append({"label": labels[i], "total": sum(row), "cells": cells})
+    return {"labels": labels, "rows": rows, "narrow": max(map(len, labels)) <= 3}
+
+
+def pairs(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The most confused pairs of labels, where a matrix would be too large."""
+    labels, counts = _confusion(run)
+    if len(labels) <= LARGEST_MATRIX:
+        return None
+    pairs: list[dict[str, Any]] = [
+        {"label": labels[i], "taken": labels[j], "count": n, "share": n / sum(row)}
+        for i, row in enumerate(counts)
+        for j, n in enumerate(row)
+        if n and i != j
+    ]
+    pairs.sort(key=lambda p: (-p["count"], -p["share"]))
+    return {"classes": len(labels), "total": len(pairs), "rows": pairs[:MOST_PAIRS]}
+
+
+def classes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """Recall, precision and F1 of each class, hardest first."""
+    labels, counts = _confusion(run)
+    predicted = [sum(column) for column in zip(*counts, strict=True)]
+    rows = []
+    for i, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        wrong = [0 if i == j else n for j, n in enumerate(row)]
+        most = max(wrong)
+        rows.append(
+            {
+                "label": label,
+                "total": sum(row),
+                "recall": row[i] / sum(row) if sum(row) else None,
+                "precision": row[i] / predicted[i] if predicted[i] else None,
+                "f1": 2 * row[i] / (sum(row) + predicted[i]) if sum(row) + predicted[i] else None,
+                "taken": labels[wrong.index(most)] if most else None,
+                "times": most,
+            }
+        )
+    rows.sort(key=lambda r: (r["f1"] is None, r["f1"]))
+    return {"total": len(rows), "rows": rows[:MOST_ROWS]} if rows else None
+
+
+def slices(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Metrics by slice; those by label stand in the table of classes already."""
+    said = _metrics(run)
+    tables = []
+    for name, values in (said.get("slices") or {}).items():
+        if name == "label" and said.get("confusion"):
+            continue
+        metrics = list(dict.fromkeys(metric for row in values.values() for metric in row))[:8]
+        rows = [(value, [row.get(m) for m in metrics]) for value, row in values.items()]
+        tables.append(
+            {"name": name, "metrics": metrics, "total": len(rows), "rows": rows[:MOST_ROWS]}
+        )
+    return tables
+
+
+def mistakes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """The wrong predictions that the model was surest of, with their pictures."""
+    artifact = run.output("Evaluator", "predictions")
+    if artifact is None or not artifact.path("predictions.parquet").is_file():
+        return None
+    import pyarrow as pa  # half a second, and a failed run has no use for it
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    kinds = {name: pa.string() for name in ("id", "path", "label", "predicted")}
+    schema = pa.schema(kinds | {"score": pa.float64()})
+    path = artifact.path("predictions.parquet")
+    table = pq.read_table(path, columns=schema.names).cast(schema)
+    wrong = table.filter(pc.not_equal(table["label"], table["predicted"]))
+    order = pc.sort_indices(wrong, sort_keys=[("score", "descending")])
+    rows = wrong.take(order[:MOST_MISTAKES]).to_pylist()
+    examples = run.output("ImageExampleGen", "examples")
+    folder = examples.path("Split-test") if examples else Path("missing")
+    try:
+        images = pictures.find_images(folder, [row["id"] for row in rows])
+    except Exception:  # the names still say something without the pictures
+        logging.getLogger(__name__).warning("report: %s is damaged", folder, exc_info=True)
+        images = {}
+    for row in rows:
+        row["picture"] = pictures.thumbnail(images.get(row["id"], b""))
+    return {"total": wrong.num_rows, "of": table.num_rows, "rows": rows}
+
+
+def _metrics(run: Run) -> dict[str, Any]:
+    artifact = run.output("Evaluator", "evaluation")
+    return (artifact.json("metrics.json") if artifact else None) or {}
+
+
+def _confusion(run: Run) -> tuple[list[str], list[list[float]]]:
+    """Labels and counts, counts[i][j] of label i taken for label j; empty where there are none."""
+    said = _metrics(run).get("confusion") or {}
+    return [str(label) for label in said.get("labels", [])], said.get("counts", [])
