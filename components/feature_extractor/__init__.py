@@ -1,0 +1,1 @@
+"""Feature vectors of a frozen backbone, once instead of once an epoch."""

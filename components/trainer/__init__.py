@@ -1,0 +1,1 @@
+"""Head, phases, resume and the served signatures: how a backbone becomes a classifier."""

@@ -1,0 +1,81 @@
+"""From artifacts to a training function and back."""
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import path_utils
+
+from components.content import content_hash
+from components.errors import ConfigError
+from components.progress import Progress
+from components.trainer.fn_args import FnArgs
+from components.trainer.records import record_files
+
+
+class Executor(base_executor.BaseExecutor):
+    """See component.py for inputs, outputs and properties."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
+        """Runs the training function; afterwards the checkpoints of this training are gone."""
+        run_fn = _load_run_fn(exec_properties["run_fn"])
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        model_run = artifact_utils.get_single_instance(output_dict["model_run"])
+        for leftover in (model.uri, model_run.uri):  # of a killed execution that had this URI
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.makedirs(leftover)
+
+        fn_args = FnArgs(
+            train_files=_files(input_dict["transformed_examples"], "train"),
+            eval_files=_files(input_dict["examples"], "eval"),
+            train_feature_files=_files(input_dict.get("features", []), "train"),
+            eval_feature_files=_files(input_dict.get("features", []), "eval"),
+            preprocessing=artifact_utils.get_single_uri(input_dict["preprocessing"]),
+            model=json.loads(exec_properties["model_section"]),
+            train=json.loads(exec_properties["train_section"]),
+            seed=exec_properties["seed"],
+            checkpoints=_checkpoints(input_dict, exec_properties),
+            serving_model=path_utils.serving_model_dir(model.uri),
+            model_run=model_run.uri,
+            progress=lambda total: Progress(self._get_tmp_dir(), "images", total),
+        )
+        run_fn(fn_args)
+
+        model.set_string_custom_property("content_hash", content_hash(fn_args.serving_model))
+        model.set_string_custom_property("module_handle", fn_args.model["backbone"]["handle"])
+        model.set_string_custom_property("module_hash", exec_properties["module_hash"])
+        model.set_int_custom_property("images", _images(fn_args))
+        shutil.rmtree(fn_args.checkpoints, ignore_errors=True)
+
+
+def _load_run_fn(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise ConfigError(
+            f"train.run_fn: {path!r} cannot be imported ({e}); give package.module.function of a "
+            "module on Python's path"
+        ) from None
+
+
+def _files(artifacts: list, split: str) -> tuple[str, ...]:
+    return tuple(file for artifact in artifacts for file in record_files(artifact.uri, split))
+
+
+def _checkpoints(input_dict: dict, exec_properties: dict[str, Any]) -> str:
+    """A folder that is the same for the same work, whichever execution does it."""
+    inputs = {key: sorted(a.uri for a in artifacts) for key, artifacts in input_dict.items()}
+    work = json.dumps([inputs, exec_properties], sort_keys=True, default=str)
+    name = hashlib.sha256(work.encode()).hexdigest()[:16]
+    return os.path.join(exec_properties["checkpoints"], name)
+
+
+def _images(fn_args: FnArgs) -> int:
+    with open(os.path.join(fn_args.model_run, "history.json"), encoding="utf-8") as f:
+        return sum(entry["images"] for entry in json.load(f))

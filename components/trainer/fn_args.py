@@ -1,0 +1,65 @@
+"""What the executor hands to a training function, and what it expects of it."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from components.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class FnArgs:
+    """All that a `run_fn(fn_args) -> None` may know.
+
+    It must write a SavedModel with the served signatures to `serving_model`, whole or not at
+    all, and `history.json` into `model_run` (see `write_history`). It may keep checkpoints in
+    `checkpoints`; that folder is the same when the same work is started again after a kill.
+    """
+
+    train_files: tuple[str, ...]
+    """TFRecords (gzip) of transformed Examples: `image`, `label`, `id`."""
+    eval_files: tuple[str, ...]
+    """TFRecords (gzip) of raw Examples of the eval split; may be empty."""
+    train_feature_files: tuple[str, ...]
+    """TFRecords (gzip) of {feature, label, id}, train split; empty unless FeatureExtractor ran."""
+    eval_feature_files: tuple[str, ...]
+    """The same of the eval split; may be empty."""
+    preprocessing: str
+    """ImageTransform's folder: labels.json, preprocessing.json, augmentation/."""
+    model: dict[str, Any]
+    """Section `model` of the configuration."""
+    train: dict[str, Any]
+    """Section `train` of the configuration, `max_epochs` already applied to the phases."""
+    seed: int
+    """The run's seed, in [0, 2**31)."""
+    checkpoints: str
+    """Folder for checkpoints, this work's own; deleted once the execution has succeeded."""
+    serving_model: str
+    """Where the SavedModel goes. Does not exist yet."""
+    model_run: str
+    """Folder for `history.json` and `logs/`, TensorBoard's."""
+    progress: Callable[[int], Progress] = lambda total: Progress(None, total=total)
+    """Given how many pictures will be trained on, makes the Progress to count them into."""
+
+    @property
+    def logs(self) -> str:
+        """Folder of TensorBoard's event files."""
+        return os.path.join(self.model_run, "logs")
+
+
+def write_history(folder: str, history: list[dict[str, Any]]) -> None:
+    """Writes `history.json`: a list with one entry an epoch.
+
+    Args:
+      folder: FnArgs.model_run.
+      history: entries `phase` (from 0), `train` ("head" or "all"), `epoch` (from 0 in each
+        phase), `steps`, `images`, `seconds`, `loss` (everything that is minimised), `accuracy`,
+        `auxiliary_loss` (None without that head), `eval_loss` (cross-entropy alone),
+        `eval_accuracy` (both None without an eval split), `learning_rate` (of the last step).
+    """
+    path = os.path.join(folder, "history.json")
+    with open(f"{path}.partial", "w", encoding="utf-8") as f:
+        json.dump(history, f, indent=1)
+    os.replace(f"{path}.partial", path)

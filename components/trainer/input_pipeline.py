@@ -1,0 +1,282 @@
+"""Pictures and features as batches, in an order that is a function of (seed, epoch) alone."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from components.image_transform.decoding import decode
+from components.trainer.records import (
+    FEATURE,
+    PICTURE,
+    Preprocessing,
+    Vocabulary,
+    load_records,
+    read_records,
+)
+
+IN_MEMORY_BYTES = 1 << 30
+"""Stored pictures, decoded eval pictures and features are each kept in memory below this size."""
+
+_AUTOTUNE = tf.data.AUTOTUNE
+
+
+class TrainData(Protocol):
+    """A train split that can be read from any step of any epoch."""
+
+    size: int
+
+    def batches(
+        self, batch_size: int, first_epoch: int, epochs: int, start: int = 0
+    ) -> tf.data.Dataset:
+        """Batches of (inputs, class numbers int32 [N]), all of `batch_size`.
+
+        What does not fill the last batch of an epoch is left out: other examples in each epoch.
+
+        Args:
+          batch_size: at most `size`.
+          first_epoch: draws order and views; epochs count over the whole training.
+          epochs: how many, one after the other without a seam.
+          start: steps of the first epoch to leave out; the rest is as if they had been read.
+        """
+
+
+class Features:
+    """Feature vectors in memory: inputs are float32 [N, D]."""
+
+    def __init__(self, features: np.ndarray, labels: np.ndarray, seed: int):
+        """Args:
+        features: float32 [N, D], ordered by id.
+        labels: class numbers, int32 [N].
+        seed: draws the order.
+        """
+        self.size, self._seed = len(labels), seed
+        self._features, self._labels = tf.constant(features), tf.constant(labels)
+
+    def batches(
+        self, batch_size: int, first_epoch: int, epochs: int, start: int = 0
+    ) -> tf.data.Dataset:
+        """See TrainData."""
+        rows = _rows(self.size, self._seed, batch_size, first_epoch, epochs, start)
+        return (
+            rows.batch(batch_size)
+            .map(lambda row, _: (tf.gather(self._features, row), tf.gather(self._labels, row)))
+            .prefetch(16)
+        )
+
+    def whole(self, batch_size: int) -> tf.data.Dataset:
+        """All of it once, in order, the last batch smaller: (features, class numbers)."""
+        return tf.data.Dataset.from_tensor_slices((self._features, self._labels)).batch(batch_size)
+
+
+def load_features(files: Sequence[str], vocabulary: Vocabulary, seed: int) -> Features:
+    """Reads FeatureExtractor's output of one split, which may be empty."""
+    records = load_records(files, FEATURE)
+    if records is None:
+        return _no_features(seed)
+    return Features(records["feature"], vocabulary.numbers(records["label"]), seed)
+
+
+def extract_features(
+    batches: tf.data.Dataset, extract: Callable[[tf.Tensor], tf.Tensor], seed: int
+) -> Features:
+    """Runs a frozen backbone once over all pictures.
+
+    Args:
+      batches: (images float32 [N, h, w, 3], class numbers int32 [N]), ordered by id.
+      extract: images -> feature vectors.
+      seed: draws the order of the result's batches.
+    """
+    extract = tf.function(extract, input_signature=[batches.element_spec[0]])
+    parts = [(extract(images).numpy(), labels.numpy()) for images, labels in batches]
+    if not parts:
+        return _no_features(seed)
+    features, labels = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return Features(features, labels, seed)
+
+
+def _no_features(seed: int) -> Features:
+    return Features(np.zeros([0, 1], np.float32), np.zeros([0], np.int32), seed)
+
+
+class Pictures:
+    """The train split's pictures: inputs are float32 [N, h, w, 3] in [0, 1].
+
+    Below IN_MEMORY_BYTES the stored bytes are kept in memory and each epoch is an exact shuffle.
+    A larger split is read from its files in every epoch, in a shuffled order of files and through
+    a shuffle buffer of a quarter of that size.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        preprocessing: Preprocessing,
+        seed: int,
+        in_memory_bytes: int = IN_MEMORY_BYTES,
+    ):
+        """Args:
+        files: TFRecords of transformed Examples.
+        preprocessing: vocabulary and augmentation; without the latter the views are as served.
+        seed: draws the order. The views' seed lies in the augmentation graph.
+        in_memory_bytes: see above.
+
+        Raises:
+          DataError: a label is not in the vocabulary.
+        """
+        self._files, self._seed, self._view = list(files), seed, _get_view(preprocessing)
+        self._vocabulary = Vocabulary(preprocessing.labels)
+        self._memory = None
+        stored = sum(os.path.getsize(file) for file in files)
+        if stored < in_memory_bytes:
+            self._memory = self._load()
+            self.size = len(self._memory[-1]) if self._memory else 0
+        else:
+            self.size = self._vocabulary.count(files)
+            self._buffer = max(1, self.size * in_memory_bytes // 4 // stored)
+
+    def batches(
+        self, batch_size: int, first_epoch: int, epochs: int, start: int = 0
+    ) -> tf.data.Dataset:
+        """See TrainData."""
+        read = self._from_memory if self._memory else self._from_files
+        views = read(batch_size, first_epoch, epochs, start).map(
+            lambda image, id, label, epoch: (self._view(image, id, epoch), label),
+            num_parallel_calls=_AUTOTUNE,
+        )
+        batches = views.batch(batch_size, drop_remainder=True)
+        return batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2)
+
+    def once(self, batch_size: int) -> tf.data.Dataset | None:
+        """Every picture once, ordered by id, in the view of epoch 0; the last batch smaller.
+
+        Returns:
+          Batches as `batches` gives them, or None where the split is too large for memory.
+        """
+        if not self._memory:
+            return None
+        return (
+            tf.data.Dataset.from_tensor_slices(self._memory)
+            .map(
+                lambda image, id, label: (self._view(image, id, tf.constant(0, tf.int64)), label),
+                num_parallel_calls=_AUTOTUNE,
+            )
+            .batch(batch_size)
+            .map(lambda x, y: (_unit_range(x), y))
+            .prefetch(2)
+        )
+
+    def _load(self) -> tuple[tf.Tensor, ...] | None:
+        records = load_records(self._files, PICTURE)
+        if records is None:
+            return None
+        numbers = self._vocabulary.numbers(records["label"])
+        return tf.constant(records["image"]), tf.constant(records["id"]), tf.constant(numbers)
+
+    def _from_memory(self, *which: int) -> tf.data.Dataset:
+        memory = self._memory or ()
+        rows = _rows(self.size, self._seed, *which)
+        return rows.map(lambda row, epoch: (*(tf.gather(x, row) for x in memory), epoch))
+
+    def _from_files(
+        self, batch_size: int, first_epoch: int, epochs: int, start: int
+    ) -> tf.data.Dataset:
+        kept = self.size // batch_size * batch_size
+
+        def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            seed = tf.stack([tf.constant(self._seed, tf.int64), epoch])
+            files = tf.random.experimental.stateless_shuffle(tf.constant(self._files), seed)
+            records = tf.data.Dataset.from_tensor_slices(files).interleave(
+                lambda file: tf.data.TFRecordDataset(file, "GZIP"), cycle_length=4
+            )
+            draw = tf.random.stateless_uniform([], seed, maxval=tf.int64.max, dtype=tf.int64)
+            shuffled = records.shuffle(self._buffer, draw, reshuffle_each_iteration=False)
+            skipped = tf.where(epoch == first_epoch, start * batch_size, 0)
+            return shuffled.take(kept).skip(tf.cast(skipped, tf.int64)).map(lambda x: (x, epoch))
+
+        def parse(record: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            x = tf.io.parse_single_example(record, PICTURE)
+            return x["image"], x["id"], self._vocabulary.lookup(x["label"]), epoch
+
+        numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
+        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_AUTOTUNE)
+
+
+def served_batches(
+    files: Sequence[str], preprocessing: Preprocessing, batch_size: int
+) -> tf.data.Dataset:
+    """Every picture once, through the serving preprocessing, in the order of the files.
+
+    Args:
+      files: TFRecords of Examples, raw or transformed; may be empty.
+      preprocessing: image size and crop.
+      batch_size: the last batch may be smaller.
+
+    Returns:
+      Batches of {"image": float32 [N, h, w, 3] in [0, 1], "label": string [N], "id": string [N]}.
+    """
+    preprocess = preprocessing.serving()
+    return (
+        read_records(files, PICTURE)
+        .unbatch()
+        .map(lambda x: {**x, "image": preprocess(x["image"])}, num_parallel_calls=_AUTOTUNE)
+        .batch(batch_size)
+        .prefetch(2)
+    )
+
+
+def eval_batches(
+    files: Sequence[str], preprocessing: Preprocessing, batch_size: int
+) -> tuple[tf.data.Dataset, int]:
+    """The eval split as it would be served; decoded pictures are kept in memory if that is small.
+
+    Returns:
+      Batches of (images float32 [N, h, w, 3], class numbers int32 [N]), the last one smaller;
+      and how many pictures there are, maybe none.
+
+    Raises:
+      DataError: a label is not in the vocabulary.
+    """
+    vocabulary = Vocabulary(preprocessing.labels)
+    size = vocabulary.count(files)
+    batches = served_batches(files, preprocessing, batch_size).map(
+        lambda x: (x["image"], vocabulary.lookup(x["label"]))
+    )
+    decoded = size * int(np.prod(preprocessing.image_size)) * 3 * 4
+    return (batches.cache() if decoded < IN_MEMORY_BYTES else batches), size
+
+
+def _rows(
+    size: int, seed: int, batch_size: int, first_epoch: int, epochs: int, start: int
+) -> tf.data.Dataset:
+    """(row, epoch), both int64 scalars: each epoch an exact shuffle, cut to whole batches."""
+    kept = size // batch_size * batch_size
+
+    def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(size, dtype=tf.int64), tf.stack([tf.constant(seed, tf.int64), epoch])
+        )
+        skipped = tf.where(epoch == first_epoch, start * batch_size, 0)
+        rows = tf.data.Dataset.from_tensor_slices(order[skipped:kept])
+        return rows.map(lambda row: (row, epoch))
+
+    return tf.data.Dataset.range(first_epoch, first_epoch + epochs).flat_map(of_epoch)
+
+
+def _get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
+    """(encoded bytes, id, epoch) -> the picture to train on: uint8 if augmented, else float32."""
+    if not preprocessing.augmented:
+        serve = preprocessing.serving()
+        return lambda image, id, epoch: serve(image)
+    graph = tf.saved_model.load(os.path.join(preprocessing.folder, "augmentation"))
+    shape = [*preprocessing.image_size, 3]
+
+    def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
+
+    return view
+
+
+def _unit_range(images: tf.Tensor) -> tf.Tensor:
+    return tf.image.convert_image_dtype(images, tf.float32)

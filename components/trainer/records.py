@@ -1,0 +1,130 @@
+"""The records that training reads: which files, what is in them, and what their labels mean."""
+
+import glob
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from components.errors import DataError
+from components.image_transform.preprocessing import get_preprocess
+
+_STRING = tf.io.FixedLenFeature([], tf.string)
+PICTURE = {"image": _STRING, "label": _STRING, "id": _STRING}
+"""A picture's Example, raw or transformed, as tf.io.parse_example takes it."""
+FEATURE = {
+    "feature": tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True),
+    "label": _STRING,
+    "id": _STRING,
+}
+"""A feature vector's Example, as FeatureExtractor writes it."""
+
+
+class Preprocessing(NamedTuple):
+    """What ImageTransform decided about pictures and labels."""
+
+    labels: list[str]
+    """Sorted; a class's number is its place here."""
+    image_size: tuple[int, int]
+    """Height and width of the backbone's input in pixels."""
+    crop_fraction: float
+    """Share of the largest centred box's sides that evaluation and serving keep."""
+    augment: Any
+    """The policy, as configured: a name or a list of ops."""
+    folder: str
+    """Where this was read from; the augmentation graph lies in it."""
+
+    @property
+    def augmented(self) -> bool:
+        """Whether a picture looks different in every epoch."""
+        return self.augment not in ("none", [])
+
+    def serving(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Encoded bytes -> float32 [h, w, 3] in [0, 1], as served."""
+        return get_preprocess(self.image_size, self.crop_fraction)
+
+
+def load_preprocessing(folder: str) -> Preprocessing:
+    """Reads what ImageTransform wrote beside its augmentation graph."""
+    with open(os.path.join(folder, "labels.json"), encoding="utf-8") as f:
+        labels = json.load(f)
+    with open(os.path.join(folder, "preprocessing.json"), encoding="utf-8") as f:
+        facts = json.load(f)
+    height, width = facts["image_size"]
+    return Preprocessing(labels, (height, width), facts["crop_fraction"], facts["augment"], folder)
+
+
+def record_files(folder: str, split: str) -> tuple[str, ...]:
+    """The TFRecord files of one split of an artifact's folder, sorted; hidden files left out."""
+    return tuple(sorted(glob.glob(os.path.join(glob.escape(folder), f"Split-{split}", "*"))))
+
+
+def read_records(files: Sequence[str], features: dict[str, Any]) -> tf.data.Dataset:
+    """Parsed Examples of TFRecord (gzip) files, one file after the other.
+
+    Args:
+      files: in the order to read; may be empty.
+      features: PICTURE, FEATURE or a part of one.
+
+    Returns:
+      Dictionaries of tensors with up to 256 Examples each, keyed as `features`.
+    """
+    records = tf.data.TFRecordDataset(list(files), "GZIP", buffer_size=1 << 20)
+    return records.batch(256).map(lambda x: tf.io.parse_example(x, features)).prefetch(2)
+
+
+def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np.ndarray] | None:
+    """All Examples of the files in memory, ordered by id: how they lay in files does not matter.
+
+    Returns:
+      Arrays keyed as `features`, or None where there is no Example.
+    """
+    parts = list(read_records(files, features).as_numpy_iterator())
+    if not parts:
+        return None
+    whole = {key: np.concatenate([part[key] for part in parts]) for key in features}
+    by_id = np.argsort(whole["id"], kind="stable")
+    return {key: values[by_id] for key, values in whole.items()}
+
+
+class Vocabulary:
+    """Labels to class numbers."""
+
+    def __init__(self, labels: Sequence[str]):
+        """`labels`: sorted; a class's number is its place."""
+        self._labels = list(labels)
+        numbers = tf.range(len(self._labels), dtype=tf.int32)
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(tf.constant(self._labels), numbers), -1
+        )
+
+    def lookup(self, labels: tf.Tensor) -> tf.Tensor:
+        """In a graph: strings -> int32, -1 for what is unknown."""
+        return self._table.lookup(labels)
+
+    def numbers(self, labels: np.ndarray) -> np.ndarray:
+        """Bytes [N] -> class numbers int32 [N].
+
+        Raises:
+          DataError: a label that is unknown.
+        """
+        numbers = self._table.lookup(tf.constant(labels)).numpy()
+        if (numbers < 0).any():
+            unknown = sorted({x.decode(errors="replace") for x in labels[numbers < 0]})
+            known = ", ".join(self._labels[:20]) + (", ..." if len(self._labels) > 20 else "")
+            raise DataError(
+                f"label {unknown[0]!r} is not among the {len(self._labels)} labels of the train "
+                f"split ({known}); move some of its pictures into the train split, or leave it out"
+            )
+        return numbers
+
+    def count(self, files: Sequence[str]) -> int:
+        """How many Examples the files hold, each label checked as in `numbers`."""
+        labels = {"label": PICTURE["label"]}
+        return sum(
+            len(self.numbers(part["label"]))
+            for part in read_records(files, labels).as_numpy_iterator()
+        )

@@ -1,0 +1,92 @@
+"""What is served: encoded images in, labels and probabilities out, all in one SavedModel."""
+
+import os
+import shutil
+from typing import Any
+
+import tensorflow as tf
+
+from components.trainer.heads import Head
+from components.trainer.records import Preprocessing
+
+_DECODED_AT_ONCE = 16
+"""Pictures of a request that are decoded side by side; more than the cores of most servers."""
+
+
+class ServedModel(tf.Module):
+    """Decoding, preprocessing, backbone and head, with the label names inside.
+
+    No augmentation, no auxiliary head, no Python, and no path of this machine.
+    """
+
+    def __init__(self, backbone: Any, head: Head, preprocessing: Preprocessing):
+        """Args:
+        backbone: what a Backbone's `export()` returns: images -> endpoints, inference mode.
+        head: the trained head.
+        preprocessing: image size, crop and label names.
+        """
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        self._preprocess, self._labels = preprocessing.serving(), list(preprocessing.labels)
+        self._shape = (*preprocessing.image_size, 3)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded pictures, as many as there are -> the most likely label of each.
+
+        Args:
+          image_bytes: string [N]; N may be 0.
+
+        Returns:
+          `label` string [N], its probability `score` float32 [N], and `probabilities`
+          float32 [N, C] in the order of the sorted label names.
+        """
+        probabilities = self._probabilities(image_bytes)
+        return {
+            "label": tf.gather(tf.constant(self._labels), tf.argmax(probabilities, -1)),
+            "score": tf.reduce_max(probabilities, -1),
+            "probabilities": probabilities,
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized raw Examples with a feature `image`: what the Evaluator sends.
+
+        Args:
+          examples: string [N]; N may be 0.
+
+        Returns:
+          `probabilities` float32 [N, C] and `all_classes` string [N, C], each row the label
+          names in the order of the probabilities, as TFMA wants where labels are strings.
+        """
+        feature = {"image": tf.io.FixedLenFeature([], tf.string)}
+        probabilities = self._probabilities(tf.io.parse_example(examples, feature)["image"])
+        names = tf.repeat(tf.constant([self._labels]), tf.shape(examples)[0], axis=0)
+        return {"probabilities": probabilities, "all_classes": names}
+
+    def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        images = tf.map_fn(
+            self._preprocess,
+            image_bytes,
+            parallel_iterations=_DECODED_AT_ONCE,
+            fn_output_signature=tf.TensorSpec(self._shape, tf.float32),
+        )
+        return tf.nn.softmax(self.head(self.backbone(images)["default"]))
+
+
+def export(model: ServedModel, folder: str) -> None:
+    """Writes the SavedModel, whole or not at all.
+
+    Args:
+      model: what is served.
+      folder: where it goes; what is there is replaced.
+    """
+    partial = f"{folder.rstrip('/')}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    signatures = {
+        "serving_default": model.serving_default,
+        "serving_examples": model.serving_examples,
+    }
+    tf.saved_model.save(model, partial, signatures=signatures)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.rename(partial, folder)
