@@ -126,15 +126,12 @@ def mistakes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     artifact = run.output("Evaluator", "predictions")
     if artifact is None or not artifact.path("predictions.parquet").is_file():
         return None
-    import pyarrow as pa  # half a second, and a failed run has no use for it
-    import pyarrow.compute as pc
+    import pyarrow.compute as pc  # half a second, and a failed run has no use for it
     import pyarrow.parquet as pq
 
-    kinds = {name: pa.string() for name in ("id", "path", "label", "predicted")}
-    schema = pa.schema(kinds | {"score": pa.float64()})
-    path = artifact.path("predictions.parquet")
-    # read_table and the table's own filter and take would load pandas: two seconds for nothing.
-    table = pq.ParquetFile(path).read(columns=schema.names).select(schema.names).cast(schema)
+    # read_table, and a table's own filter, take and cast, would load pandas for nothing.
+    file = pq.ParquetFile(artifact.path("predictions.parquet"))
+    table = file.read(columns=["id", "path", "label", "predicted", "score"])
     wrong = pc.filter(table, pc.not_equal(table["label"], table["predicted"]))
     order = pc.sort_indices(wrong, sort_keys=[("score", "descending")])
     rows = pc.take(wrong, order[:MOST_MISTAKES]).to_pylist()
