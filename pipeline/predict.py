@@ -22,7 +22,7 @@ def pushed_model(serving: Path) -> Path:
 
 
 def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any]]:
-    """Classifies image files by the model's own `serving_default` signature.
+    """Classifies image files as the model would if it were served.
 
     Args:
       model: a SavedModel folder.
@@ -45,28 +45,21 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
-    labels = [label.decode() for label in loaded.labels.numpy()]
-    ask = loaded.signatures["serving_default"]
+    ask = loaded.signatures["serving_examples"]  # the one that names every class
     answers: list[dict[str, Any]] = []
     for image, content in zip(images, contents, strict=True):
+        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+        example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
         try:
-            said = ask(image_bytes=tf.constant([content]))
+            said = ask(examples=tf.constant([example.SerializeToString()]))
         except tf.errors.InvalidArgumentError:
-            answers.append(
-                {
-                    "path": str(image),
-                    "error": "is no picture that the model can read (JPEG, PNG, GIF or BMP)",
-                }
-            )
+            error = "is no picture that the model can read (JPEG, PNG, GIF or BMP)"
+            answers.append({"path": str(image), "error": error})
             continue
-        scores = said["probabilities"][0].numpy()
-        best = scores.argsort()[::-1][:top]
-        answers.append(
-            {
-                "path": str(image),
-                "label": labels[best[0]],
-                "score": float(scores[best[0]]),
-                "top": [{"label": labels[i], "score": float(scores[i])} for i in best],
-            }
-        )
+        scores, names = said["probabilities"][0].numpy(), said["all_classes"][0].numpy()
+        best = [
+            {"label": names[i].decode(), "score": float(scores[i])}
+            for i in scores.argsort()[::-1][:top]
+        ]
+        answers.append({"path": str(image), **best[0], "top": best})
     return answers
