@@ -1,0 +1,185 @@
+"""Stores the train split on Beam, file by file; then vocabulary, graph and contact sheet."""
+
+import collections
+import json
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import tensorflow as tf
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+
+from components.image_transform.augmentation import export_augmentation
+from components.image_transform.contact_sheet import Row, draw_contact_sheet
+from components.image_transform.decoding import decode
+from components.image_transform.policies import check_policy
+from components.image_transform.storing import Stored, count_labels, read_stored, store
+from components.image_transform.vocabulary import vocabulary
+from components.progress import Progress
+
+SHEET_ROWS = 6
+SHEET_VIEWS = 5
+
+_SPLITS = ("train", "eval", "test")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """See component.py for inputs, outputs and properties."""
+
+    def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
+        """Writes both outputs.
+
+        Raises:
+          ConfigError: the policy is not sound.
+          DataError: see `vocabulary`; or a picture cannot be decoded.
+        """
+        settings = {**exec_properties}
+        for name in ("image_size", "augment"):
+            settings[name] = json.loads(settings[name])
+        policy = check_policy(settings["augment"])
+        transformed = artifact_utils.get_single_instance(output_dict["transformed_examples"])
+        preprocessing = artifact_utils.get_single_instance(output_dict["preprocessing"])
+        for artifact in (transformed, preprocessing):
+            _empty(artifact.uri)
+        folder = os.path.join(transformed.uri, "Split-train")
+        tf.io.gfile.makedirs(folder)
+
+        stored, counts = self._store(input_dict["examples"], folder, settings["stored_side"])
+        labels = vocabulary(counts)
+
+        _write_json(preprocessing.uri, "labels.json", labels)
+        kept = ("image_size", "crop_fraction", "augment", "seed", "stored_side")
+        facts = {name: settings[name] for name in kept}
+        _write_json(preprocessing.uri, "preprocessing.json", facts)
+        export_augmentation(
+            os.path.join(preprocessing.uri, "augmentation"),
+            policy,
+            tuple(settings["image_size"]),
+            settings["crop_fraction"],
+            settings["seed"],
+        )
+        _draw_sheet(preprocessing.uri, labels, stored, settings["augment"])
+
+        transformed.split_names = artifact_utils.encode_split_names(["train"])
+        examples_utils.set_payload_format(transformed, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(transformed, "tfrecords_gzip")
+        transformed.set_int_custom_property("images", sum(counts["train"].values()))
+
+    def _store(
+        self, examples: list[Any], folder: str, stored_side: int
+    ) -> tuple[dict[str, Stored], dict[str, collections.Counter[str]]]:
+        """Stores the train split and counts the labels of all.
+
+        Returns:
+          What was stored, by file; pictures by split and label.
+        """
+        units = list(_units([artifact.uri for artifact in examples], folder))
+        results = os.path.join(self._get_tmp_dir(), "image_transform")
+        tf.io.gfile.makedirs(results)
+        progress = Progress(self._get_tmp_dir(), "images", _train_images(examples))
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | "Files" >> beam.Create(list(enumerate(units)))
+                | "Spread" >> beam.Reshuffle()
+                | "Store" >> beam.ParDo(_Store(results, stored_side, progress))
+            )
+        stored, counts = {}, {split: collections.Counter[str]() for split in _SPLITS}
+        for index, unit in enumerate(units):
+            found = Stored(**_read_json(_result(results, index)))
+            counts[unit.split].update(found.labels)
+            if unit.target:
+                stored[unit.target] = found
+        return stored, counts
+
+
+class _Unit(NamedTuple):
+    """One file of raw Examples, and where its pictures are stored, if they are."""
+
+    split: str
+    source: str
+    target: str | None
+
+
+def _units(uris: list[str], folder: str) -> Iterator[_Unit]:
+    for split in _SPLITS:
+        sources = [
+            path
+            for uri in uris
+            for path in sorted(tf.io.gfile.glob(os.path.join(uri, f"Split-{split}", "*")))
+            if not os.path.basename(path).startswith(".")
+        ]
+        for number, source in enumerate(sources):
+            name = f"data_tfrecord-{number:05d}-of-{len(sources):05d}.gz"
+            yield _Unit(split, source, os.path.join(folder, name) if split == "train" else None)
+
+
+def _train_images(examples: list[Any]) -> int | None:
+    """How many there are, as far as ImageExampleGen has said it."""
+    counts = [artifact.get_json_value_custom_property("counts") for artifact in examples]
+    return sum(int(one["train"]) for one in counts) if all(counts) else None
+
+
+class _Store(beam.DoFn):
+    """Works on one file; the result lies in a file too, so that no picture passes through Beam,
+    whose in-process runner keeps in memory all that goes from one step to the next."""
+
+    def __init__(self, results: str, stored_side: int, progress: Progress):
+        self._results, self._stored_side, self._progress = results, stored_side, progress
+
+    def process(self, element: tuple[int, _Unit]) -> None:
+        index, unit = element
+        if unit.target:
+            found = store(unit.source, unit.target, self._stored_side, self._progress.add)
+        else:
+            found = Stored(count_labels(unit.source), {})
+        with tf.io.gfile.GFile(_result(self._results, index), "w") as file:
+            file.write(json.dumps(found._asdict()))
+
+
+def _result(folder: str, index: int) -> str:
+    return os.path.join(folder, f"{index}.json")
+
+
+def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augment: Any) -> None:
+    """Shows labels evenly spread over the vocabulary, of each the picture with the smallest id."""
+    step = max(1, len(labels) / SHEET_ROWS)
+    shown = [labels[int(i * step)] for i in range(min(SHEET_ROWS, len(labels)))]
+    views = list(range(SHEET_VIEWS)) if augment not in ("none", []) else [0]
+    graph = tf.saved_model.load(os.path.join(folder, "augmentation"))
+    rows, facts = [], []
+    for label in shown:
+        id, file = min(
+            (one.first[label], file) for file, one in stored.items() if label in one.first
+        )
+        example = next(read_stored(file, {id}))
+        original = decode(tf.constant(example["image"]))
+        drawn = [graph.augment(original, tf.constant(id), tf.constant(v, tf.int64)) for v in views]
+        rows.append(Row(label, original.numpy(), [view.numpy() for view in drawn]))
+        path = example["path"].decode(errors="replace")
+        facts.append({"label": label, "path": path, "id": id, "views": views})
+    name = augment if isinstance(augment, str) else ", ".join(one["op"] for one in augment)
+    title = f"Augmentation: {name or 'none'}"
+    draw_contact_sheet(os.path.join(folder, "contact_sheet.png"), title, rows)
+    _write_json(folder, "contact_sheet.json", facts)
+
+
+def _write_json(folder: str, name: str, value: Any) -> None:
+    with tf.io.gfile.GFile(os.path.join(folder, name), "w") as file:
+        file.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def _read_json(path: str) -> Any:
+    with tf.io.gfile.GFile(path) as file:
+        return json.loads(file.read())
+
+
+def _empty(uri: str) -> None:
+    """A killed execution's retry is given the same folder, leftovers and all."""
+    if tf.io.gfile.exists(uri):
+        tf.io.gfile.rmtree(uri)
+    tf.io.gfile.makedirs(uri)
