@@ -1,0 +1,1 @@
+"""RegistryPusher: enters a pushed model, with where it comes from, into a model registry."""

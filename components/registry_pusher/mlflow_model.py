@@ -1,0 +1,70 @@
+"""The MLmodel folder that MLflow wants around a SavedModel, so that its own loaders load it."""
+
+import importlib.metadata
+import platform
+from pathlib import Path
+
+from components.registry_pusher.registry import Entry
+
+SAVED_MODEL = "saved_model"
+
+
+def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
+    """Writes what stands beside the SavedModel in an MLflow model.
+
+    With the SavedModel in `saved_model/` of the same folder, `mlflow.tensorflow.load_model` gives
+    its `serving_default` signature, and `mlflow.pyfunc.load_model(...).predict` takes a table or
+    a mapping with `image_bytes` and gives `label`, `score`, `probabilities`.
+
+    Args:
+      folder: an empty folder.
+      entry: the model.
+      mlflow_run_id: MLflow's run.
+    """
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types.schema import Array, ColSpec, DataType, Schema
+
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.binary, "image_bytes")]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "label"),
+                ColSpec(DataType.float, "score"),
+                ColSpec(Array(DataType.float), "probabilities"),
+            ]
+        ),
+    )
+    model = Model(artifact_path="model", run_id=mlflow_run_id, signature=signature)
+    model.metadata = {
+        "content_hash": entry.content_hash,
+        "labels": entry.labels,
+        "image_size": entry.image_size,
+    }
+    # Of MLflow's three kinds of TensorFlow models this one speaks through a named signature; the
+    # one for TF2 calls the loaded object itself, and knows no names.
+    model.add_flavor(
+        "tensorflow",
+        model_type="tf1-estimator",
+        saved_model_dir=SAVED_MODEL,
+        meta_graph_tags=["serve"],
+        signature_def_key="serving_default",
+    )
+    pyfunc.add_to_model(model, loader_module="mlflow.tensorflow", python_env="python_env.yaml")
+
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in _requirements()))
+    (folder / "python_env.yaml").write_text(
+        f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n"
+    )
+    model.save(str(folder / "MLmodel"))
+
+
+def _requirements() -> list[str]:
+    """What a machine needs that loads the model: MLflow, and the TensorFlow that wrote it."""
+    lines = []
+    for package, needed in (("mlflow-skinny", "mlflow"), ("tensorflow", "tensorflow")):
+        try:
+            lines.append(f"{needed}=={importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            lines.append(needed)
+    return lines

@@ -1,0 +1,316 @@
+"""MLflow as a model registry: a SQLite file by default, or a server.
+
+A registration is: an MLflow run with parameters, metrics, tags and the model's files; a version
+of the registered model that points to them; the alias "challenger". Each step looks first for
+what an earlier, killed one left, by the tag `content_hash`.
+"""
+
+import errno
+import logging
+import os
+import re
+import tempfile
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from components.errors import ConfigError, GraftError, RegistryError
+from components.registry_pusher import mlflow_model, mlflow_sqlite
+from components.registry_pusher.mlflow_tags import (
+    COMPLETE,
+    model_version,
+    run_params,
+    version_tags,
+)
+from components.registry_pusher.registry import Entry, ModelVersion, Registered
+
+ALIAS = "challenger"
+WAITS = (1.0, 2.0, 4.0)  # seconds before another try
+_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC)
+_TRANSIENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+
+T = TypeVar("T")
+Found = tuple[ModelVersion, dict[str, str]]  # a version, and all its tags
+
+
+class MlflowRegistry:
+    """See `components.registry_pusher.registry.Registry`.
+
+    Attributes:
+      kind: "mlflow".
+      address: the tracking URI, without a password.
+    """
+
+    kind = "mlflow"
+
+    def __init__(self, uri: str):
+        """Args:
+        uri: sqlite:///PATH, http(s)://SERVER, or another database that MLflow has a driver for.
+
+        Raises:
+          ConfigError: it is no address of that kind.
+        """
+        self._file = mlflow_sqlite.path_of(uri)
+        other = re.match(r"(?!file:|sqlite:)[a-z0-9+-]+://.", uri)
+        if not self._file and not other:
+            raise ConfigError(
+                f"push.registry_uri: {uri!r} is no MLflow tracking URI; write sqlite:///PATH for "
+                "a file on this machine, or http(s)://HOST:PORT for a server"
+            )
+        self._uri = f"sqlite:///{self._file}" if self._file else uri
+        self.address = re.sub(r"://[^/@]*@", "://***@", self._uri)
+
+    def register(self, entry: Entry) -> Registered:
+        """See Registry.register."""
+        _check_name(entry.name)
+
+        def work() -> Registered:
+            done = self._complete(self._read(entry.name), entry.content_hash)
+            if done and self._has_files(done):
+                return done
+            with self._alone():
+                return self._register(entry)
+
+        return self._patiently(work)
+
+    def find(self, name: str, content_hash: str) -> Registered | None:
+        """See Registry.find."""
+        return self._patiently(lambda: self._complete(self._read(name), content_hash))
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """See Registry.versions."""
+        return self._patiently(lambda: [version for version, _ in self._read(name)])
+
+    def _register(self, entry: Entry) -> Registered:
+        """All steps; whichever an earlier call has done changes nothing."""
+        client = _client(self._uri)
+        before = self._complete(_versions(client, entry.name), entry.content_hash)
+        if before and self._has_files(before):
+            return before
+        experiment = self._experiment(client, entry.pipeline or entry.name)
+        run_id = _run(client, experiment, entry)
+        _log(client, run_id, entry)
+        if before:  # only its files were lost
+            return before
+        version = _version(client, run_id, entry)
+        client.set_registered_model_alias(entry.name, ALIAS, version.version)
+        client.set_model_version_tag(entry.name, version.version, COMPLETE, "complete")
+        return Registered(entry.name, version.version, True, version.uri)
+
+    def _read(self, name: str) -> list[Found]:
+        if self._file:
+            found = mlflow_sqlite.read_versions(self._file, name)
+            if found is not None:
+                return found
+        return _versions(_client(self._uri), name)
+
+    @staticmethod
+    def _complete(found: list[Found], content_hash: str) -> Registered | None:
+        for version, tags in found:
+            if tags.get("content_hash") == content_hash and COMPLETE in tags:
+                return Registered(version.name, version.version, False, version.uri)
+        return None
+
+    def _has_files(self, it: Registered) -> bool:
+        """Whether a model's files still lie beside the SQLite file; a server is trusted."""
+        path = urllib.parse.unquote(urllib.parse.urlparse(it.uri).path)
+        return not self._file or Path(path, "MLmodel").is_file()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps out other writers, as far as that can be done; `_version` does the rest."""
+        _quiet()
+        with mlflow_sqlite.held(self._file) if self._file else nullcontext():
+            yield
+
+    def _experiment(self, client: Any, name: str) -> str:
+        found = client.get_experiment_by_name(name)
+        if not found:
+            root = None  # a server knows its own
+            if self._file:
+                root = f"{mlflow_sqlite.artifact_root(self._file)}/{urllib.parse.quote(name)}"
+            _unless_there(lambda: client.create_experiment(name, artifact_location=root))
+            found = client.get_experiment_by_name(name)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return found.experiment_id
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """Tries again what fails for want of an answer; every action may be repeated."""
+        for wait in (*WAITS, None):
+            try:
+                return action()
+            except GraftError:
+                raise
+            except Exception as e:
+                if not _is_mlflows(e):
+                    raise
+                reason = (str(e).strip().splitlines() or [type(e).__name__])[0][:500]
+                if not _may_pass(e):
+                    raise RegistryError(
+                        f"MLflow at {self.address} refuses: {reason}; correct that, or "
+                        "push.model_name and push.registry_uri, and run again"
+                    ) from e
+                if wait is None:
+                    raise RegistryError(
+                        f"MLflow at {self.address} does not answer, after {len(WAITS) + 1} tries "
+                        f"in {sum(WAITS):.0f} s ({reason}); see that it runs and that "
+                        "push.registry_uri is right, then run again: nothing is registered twice"
+                    ) from e
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+
+def _run(client: Any, experiment: str, entry: Entry) -> str:
+    """The MLflow run of this content, made if there is none. Returns its id."""
+    same = f"tags.content_hash = '{entry.content_hash}'"
+    for run in client.search_runs([experiment], same, order_by=["attributes.start_time ASC"]):
+        return run.info.run_id
+    tags = {"content_hash": entry.content_hash}
+    return client.create_run(experiment, run_name=entry.run_id or None, tags=tags).info.run_id
+
+
+def _log(client: Any, run_id: str, entry: Entry) -> None:
+    """Gives the run all that is known, and the files; passes over what it has already."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    data = client.get_run(run_id).data
+    tags = [RunTag(*item) for item in version_tags(entry).items()]
+    params = [Param(*item) for item in run_params(entry).items() if item[0] not in data.params]
+    now = int(time.time() * 1000)
+    metrics = [
+        Metric(key, float(value), now, 0)
+        for key, value in entry.metrics.items()
+        if key not in data.metrics
+    ]
+    client.log_batch(run_id, metrics=metrics, tags=tags)
+    for start in range(0, len(params), 100):  # as many as one request may hold
+        client.log_batch(run_id, params=params[start : start + 100])
+    client.log_dict(run_id, entry.to_json(), "entry.json")
+
+    client.log_artifacts(run_id, str(entry.model_folder()), f"model/{mlflow_model.SAVED_MODEL}")
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow_model.write_mlmodel(Path(folder), entry, run_id)
+        client.log_artifacts(run_id, folder, "model")
+    client.set_terminated(run_id)
+
+
+def _version(client: Any, run_id: str, entry: Entry) -> ModelVersion:
+    """The version of this content, made if there is none.
+
+    Without a lock two pushers may both make one: then both see both, and the lower number stays.
+    """
+
+    def same() -> list[ModelVersion]:
+        versions = [
+            version
+            for version, tags in _versions(client, entry.name)
+            if tags.get("content_hash") == entry.content_hash
+        ]
+        return sorted(versions, key=lambda version: int(version.version))
+
+    if not same():
+        _unless_there(lambda: client.create_registered_model(entry.name))
+        source = f"{client.get_run(run_id).info.artifact_uri}/model"
+        client.create_model_version(
+            entry.name, source, run_id, tags=version_tags(entry), await_creation_for=0
+        )
+    first, *others = same()
+    for other in others:
+        client.delete_model_version(entry.name, other.version)
+    return first
+
+
+def _versions(client: Any, name: str) -> list[Found]:
+    """All versions of a model by MLflow's client, newest first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases = client.get_registered_model(name).aliases
+    except MlflowException as e:
+        if e.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return []
+        raise
+    found, token = [], None
+    while token != "":
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        token = page.token or ""
+        found += page
+    return [
+        (
+            model_version(
+                name,
+                it.version,
+                [alias for alias, version in aliases.items() if str(version) == str(it.version)],
+                it.creation_timestamp,
+                it.source,
+                it.tags,
+            ),
+            dict(it.tags),
+        )
+        for it in sorted(found, key=lambda it: int(it.version), reverse=True)
+    ]
+
+
+def _client(uri: str) -> Any:
+    _quiet()
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _quiet() -> None:
+    """Imports MLflow so that it sends nothing home, prints nothing, and gives up in time."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read while it is imported
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A pooled connection would go on writing into a SQLite file that somebody deleted.
+    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    # Its own seven tries would take minutes, for each of ours.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    try:
+        import mlflow  # noqa: F401
+    except ImportError as e:
+        raise RegistryError(
+            f"push.registry: mlflow cannot be imported ({e}); install the environment again, or "
+            "set push.registry to none"
+        ) from None
+    for library in ("mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    # It logs a traceback of what it raises, and what it raises becomes our message.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+def _unless_there(create: Callable[[], Any]) -> None:
+    """Creates something that another one may have created in the meantime."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        create()
+    except MlflowException as e:
+        if e.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[^/:'\"`%\\]{1,250}", name):
+        raise ConfigError(
+            f"push.model_name: {name!r} cannot be registered; use up to 250 letters, digits, "
+            "spaces, dots, - and _"
+        )
+
+
+def _is_mlflows(e: Exception) -> bool:
+    """Whether an exception comes from MLflow, its database or the network."""
+    return isinstance(e, OSError) or type(e).__module__.split(".")[0] in ("mlflow", "sqlalchemy")
+
+
+def _may_pass(e: Exception) -> bool:
+    """Whether another try could help: no answer, rather than a clear refusal."""
+    if isinstance(e, OSError) and e.errno in _DISK:
+        return False
+    return getattr(e, "error_code", _TRANSIENT[0]) in _TRANSIENT

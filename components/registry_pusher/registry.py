@@ -1,0 +1,213 @@
+"""What any model registry must offer here, and what it is told. Imports no client library."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from components.content import content_hash as hash_of
+from components.errors import ConfigError, RegistryError
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One model as it is told to a registry: what it is, where it lies, where it comes from.
+
+    Attributes:
+      name: the registered model's name.
+      content_hash: `components.content.content_hash` of the SavedModel; the identity.
+      model_path: folder of the SavedModel, absolute.
+      pushed_path: folder of the pushed version, a copy of it.
+      run_id: the pipeline run that made it.
+      pipeline: the pipeline's name.
+      span: of the data; None where the source has none.
+      data_fingerprint: hash over ids, labels, contents and splits of the examples.
+      counts: examples by split, and "rejected".
+      module_handle, module_hash: the Hub backbone, as the user names it and by content.
+      metrics: on the test split.
+      blessed: whether the Evaluator blessed it.
+      blessing_reasons: its sentences.
+      labels: class names in the order of the model's outputs.
+      image_size: height and width in pixels.
+      config: the sections of the configuration that shaped it, as plain values.
+    """
+
+    name: str
+    content_hash: str
+    model_path: str
+    pushed_path: str = ""
+    run_id: str = ""
+    pipeline: str = ""
+    span: int | None = None
+    data_fingerprint: str = ""
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    module_handle: str = ""
+    module_hash: str = ""
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    blessed: bool = False
+    blessing_reasons: list[str] = dataclasses.field(default_factory=list)
+    labels: list[str] = dataclasses.field(default_factory=list)
+    image_size: list[int] = dataclasses.field(default_factory=list)
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values; `from_json` reads them back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Entry":
+        """An entry from what `to_json` gave; keys that a later release added are passed over."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+    def model_folder(self) -> Path:
+        """Returns a folder that holds this very content: the trained one, or else the pushed.
+
+        Raises:
+          RegistryError: neither is there and unchanged.
+        """
+        for path in (self.model_path, self.pushed_path):
+            if path and Path(path).is_dir() and hash_of(path) == self.content_hash:
+                return Path(path)
+        raise RegistryError(
+            f"{self.name}: the model with content {self.content_hash} is neither in "
+            f"{self.model_path} nor in {self.pushed_path or 'a pushed version'}; "
+            "run the training again"
+        )
+
+
+class Registered(NamedTuple):
+    """Where a model stands in a registry.
+
+    Attributes:
+      name: the registered model's.
+      version: the registry's own word for it; MLflow counts "1", "2", ...
+      created: whether this call made the version; False where it was there already.
+      uri: where the registered copy lies.
+    """
+
+    name: str
+    version: str
+    created: bool
+    uri: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelVersion:
+    """One registered version, as `graft registry list --json` shows it.
+
+    Attributes:
+      name, version: as in Registered.
+      aliases: such as "challenger", sorted.
+      created: ISO 8601 in UTC, to the second.
+      run_id: the pipeline run that made it.
+      content_hash, data_fingerprint, metrics: as in Entry.
+      module: {"handle", "hash"} of the backbone.
+      blessed: as in Entry; None for a version that was not registered from here.
+      uri: where it lies.
+    """
+
+    name: str
+    version: str
+    aliases: list[str]
+    created: str
+    run_id: str
+    content_hash: str
+    data_fingerprint: str
+    module: dict[str, str]
+    metrics: dict[str, float]
+    blessed: bool | None
+    uri: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return dataclasses.asdict(self)
+
+
+class Registry(Protocol):
+    """A model registry. Every method raises RegistryError where it does not answer.
+
+    Attributes:
+      kind: what it is, such as "mlflow".
+      address: where it is, without passwords.
+    """
+
+    kind: str
+    address: str
+
+    def register(self, entry: Entry) -> Registered:
+        """Enters a model as a new version, unless its content is there already.
+
+        May be killed at any moment and called again: what was begun is finished, and there is
+        one version for one content.
+        """
+
+    def find(self, name: str, content_hash: str) -> Registered | None:
+        """The version that holds a content, if one was completely registered."""
+
+    def versions(self, name: str) -> list[ModelVersion]:
+        """All versions of a model, newest first; none for a name that is not registered."""
+
+
+def get_registry(spec: str | Mapping[str, Any]) -> Registry:
+    """Returns the registry that a specification names; does not yet speak to it.
+
+    Args:
+      spec: {"kind", "uri"} as a mapping or as JSON; further keys are passed over.
+
+    Raises:
+      ConfigError: there is no such kind, or the address is none of its kind.
+    """
+    values = json.loads(spec) if isinstance(spec, str) else spec
+    if values["kind"] == "mlflow":
+        from components.registry_pusher.mlflow_registry import MlflowRegistry
+
+        return MlflowRegistry(values["uri"])
+    raise ConfigError(f"push.registry: there is no registry {values['kind']!r}; use mlflow or none")
+
+
+def write_registration(path: str | Path, registry: Registry, it: Registered, entry: Entry) -> None:
+    """Writes `registration.json`: where a model stands, and the whole entry to register it again.
+
+    Keys: registry, registry_uri, name, version, uri, content_hash, created, entry.
+    """
+    values = {
+        "registry": registry.kind,
+        "registry_uri": registry.address,
+        **it._asdict(),
+        "content_hash": entry.content_hash,
+        "entry": entry.to_json(),
+    }
+    partial = f"{path}.partial"
+    with open(partial, "w", encoding="utf-8") as f:
+        json.dump(values, f, indent=2, ensure_ascii=False, sort_keys=True)
+    os.replace(partial, path)
+
+
+def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Registered:
+    """Registers again what a `registration.json` tells of, where the registry has lost it.
+
+    The file is brought up to date if the version is another one now.
+
+    Args:
+      registration: as `write_registration` wrote it.
+      spec: as for `get_registry`.
+
+    Raises:
+      RegistryError: the file cannot be read, the model is gone, or the registry does not answer.
+    """
+    try:
+        said = json.loads(Path(registration).read_text(encoding="utf-8"))
+        entry = Entry.from_json(said["entry"])
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise RegistryError(
+            f"{registration}: is no registration that could be restored ({e!r}); delete the "
+            "artifact's folder and run the pipeline with a changed configuration"
+        ) from None
+    registry = get_registry(spec)
+    registered = registry.register(entry)
+    if (said.get("version"), said.get("uri")) != (registered.version, registered.uri):
+        write_registration(registration, registry, registered, entry)
+    return registered
