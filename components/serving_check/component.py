@@ -55,8 +55,8 @@ class ServingCheck(base_component.BaseComponent):
         examples: raw Examples; pictures of the test split are sent.
         predictions: the Evaluator's, of the same model and examples.
         max_images: how many pictures are sent at most, at least 1.
-        tolerance: largest difference of a probability that is allowed. In float32, batches of
-          another size give differences of up to about 1e-6.
+        tolerance: largest difference of a probability that is allowed. A batch of one alone gives
+          1e-6 to 3e-6 in float32, up to 8e-6 where logits go into the hundreds.
         """
         super().__init__(
             ServingCheckSpec(
