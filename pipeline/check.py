@@ -4,10 +4,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
-
-from components.errors import BackboneError, ConfigError
 from pipeline.config import Config
 from pipeline.places import Places
 

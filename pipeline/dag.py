@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_data_validation as tfdv
+from tfx import v1 as tfx
+
 from components.backbone.handles import resolve
-from components.baseline.strategy import LatestBlessedOtherThanCandidate
+from components.baseline.component import create_baseline
+from components.content import content_hash
+from components.data_gate.component import DataGate
 from components.evaluator.component import Evaluator
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
@@ -15,17 +19,8 @@ from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
 from components.trainer.component import Trainer
-from tfx import types
-from tfx import v1 as tfx
-from tfx.types import standard_artifacts
-
-from components.content import content_hash
-from components.data_gate.component import DataGate
 from pipeline.config import Config
 from pipeline.places import Places
-
-# What identifies a picture says nothing of the data as a whole, and is all distinct values.
-_IDENTITY = ("id", "path", "group")
 
 
 def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
@@ -97,12 +92,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         module_hash=module_hash,
         checkpoints=str(places.checkpoints),
     )
-    baseline = tfx.dsl.Resolver(
-        strategy_class=LatestBlessedOtherThanCandidate,
-        model=_earlier(standard_artifacts.Model, trainer, "model"),
-        model_blessing=_earlier(standard_artifacts.ModelBlessing, "Evaluator", "blessing"),
-        candidate=trainer.outputs["model"],
-    ).with_id("Baseline")
+    baseline = create_baseline(trainer.outputs["model"])
     evaluator = Evaluator(
         examples=images.outputs["examples"],
         model=trainer.outputs["model"],
@@ -187,9 +177,3 @@ def train_section(config: Config) -> dict[str, Any]:
 
 def _json(section: Any) -> str:
     return json.dumps(section.model_dump(mode="json"), sort_keys=True)
-
-
-def _earlier(artifact_type: type, producer: Any, key: str) -> types.Channel:
-    """A channel to what a node of this pipeline gave in any run, not just this one."""
-    node_id = producer if isinstance(producer, str) else producer.id
-    return types.Channel(type=artifact_type, producer_component_id=node_id, output_key=key)

@@ -23,6 +23,8 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
       registered ({registry, name, version} or None), report, error ({node, message} or None).
     """
     failed = run.failed
+    # A protobuf Struct, in which TFX keeps them, knows floats only.
+    counts = _property(run, "ImageExampleGen", "examples", "counts") or {}
     finished = failed is None and all(node.state != "skipped" for node in run.nodes)
     return {
         "run_id": run.id,
@@ -32,7 +34,7 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
         "nodes": [
             {"id": n.id, "state": n.state, "seconds": round(n.seconds, 2)} for n in run.nodes
         ],
-        "images": _property(run, "ImageExampleGen", "examples", "counts") or {},
+        "images": {split: int(count) for split, count in counts.items()},
         "metrics": _property(run, "Evaluator", "evaluation", "metrics") or {},
         **blessing(run),
         "pushed": _property(run, "Pusher", "pushed_model", "pushed_destination") or None,
