@@ -13,6 +13,7 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from components.errors import DataError
 from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
@@ -90,7 +91,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
         stored, counts = {}, {split: collections.Counter[str]() for split in _SPLITS}
         for index, unit in enumerate(units):
-            found = Stored(**_read_json(_result(results, index)))
+            result = _read_json(_result(results, index))
+            if "error" in result:
+                raise DataError(result["error"])
+            found = Stored(**result)
             counts[unit.split].update(found.labels)
             if unit.target:
                 stored[unit.target] = found
@@ -107,11 +111,13 @@ class _Unit(NamedTuple):
 
 def _units(uris: list[str], folder: str) -> Iterator[_Unit]:
     for split in _SPLITS:
+        folders = [os.path.join(uri, f"Split-{split}") for uri in uris]
         sources = [
-            path
-            for uri in uris
-            for path in sorted(tf.io.gfile.glob(os.path.join(uri, f"Split-{split}", "*")))
-            if not os.path.basename(path).startswith(".")
+            os.path.join(place, name)
+            for place in folders
+            if tf.io.gfile.isdir(place)
+            for name in sorted(tf.io.gfile.listdir(place))
+            if not name.startswith(".")
         ]
         for number, source in enumerate(sources):
             name = f"data_tfrecord-{number:05d}-of-{len(sources):05d}.gz"
@@ -133,12 +139,16 @@ class _Store(beam.DoFn):
 
     def process(self, element: tuple[int, _Unit]) -> None:
         index, unit = element
-        if unit.target:
-            found = store(unit.source, unit.target, self._stored_side, self._progress.add)
-        else:
-            found = Stored(count_labels(unit.source), {})
+        try:
+            if unit.target:
+                found = store(unit.source, unit.target, self._stored_side, self._progress.add)
+            else:
+                found = Stored(count_labels(unit.source), {})
+            result = found._asdict()
+        except DataError as error:  # Beam would bury it in a traceback of its own
+            result = {"error": str(error)}
         with tf.io.gfile.GFile(_result(self._results, index), "w") as file:
-            file.write(json.dumps(found._asdict()))
+            file.write(json.dumps(result))
 
 
 def _result(folder: str, index: int) -> str:
@@ -151,16 +161,20 @@ def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augme
     shown = [labels[int(i * step)] for i in range(min(SHEET_ROWS, len(labels)))]
     views = list(range(SHEET_VIEWS)) if augment not in ("none", []) else [0]
     graph = tf.saved_model.load(os.path.join(folder, "augmentation"))
+    ids = {
+        label: min(one.first[label] for one in stored.values() if label in one.first)
+        for label in shown
+    }
+    examples: dict[str, dict[str, bytes]] = {}
+    for file, one in stored.items():
+        if wanted := set(ids.values()) & set(one.first.values()):
+            examples |= read_stored(file, wanted)
     rows, facts = [], []
-    for label in shown:
-        id, file = min(
-            (one.first[label], file) for file, one in stored.items() if label in one.first
-        )
-        example = next(read_stored(file, {id}))
-        original = decode(tf.constant(example["image"]))
+    for label, id in ids.items():
+        original = decode(tf.constant(examples[id]["image"]))
         drawn = [graph.augment(original, tf.constant(id), tf.constant(v, tf.int64)) for v in views]
         rows.append(Row(label, original.numpy(), [view.numpy() for view in drawn]))
-        path = example["path"].decode(errors="replace")
+        path = examples[id]["path"].decode(errors="replace")
         facts.append({"label": label, "path": path, "id": id, "views": views})
     name = augment if isinstance(augment, str) else ", ".join(one["op"] for one in augment)
     title = f"Augmentation: {name or 'none'}"

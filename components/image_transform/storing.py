@@ -3,8 +3,8 @@
 import collections
 import functools
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -12,10 +12,12 @@ from components.errors import DataError
 from components.image_transform.bounding import get_bound
 from components.image_transform.decoding import decode
 
-_STRING = tf.io.FixedLenFeature([], tf.string)
-_KEPT = {"image": _STRING, "label": _STRING, "id": _STRING, "path": _STRING}
+_KEPT = ("image", "label", "id", "path")
 
-_REPORT_EVERY = 32
+# Pictures in a batch, and decoded at the same time: enough to keep all cores busy, few enough for
+# the memory, as a decoded picture may have 90 million pixels.
+_BATCH, _BATCH_BYTES = 64, 32 << 20
+_AT_ONCE = 8
 
 
 class Stored(NamedTuple):
@@ -46,77 +48,86 @@ def store(
     partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.partial")
     # Pictures are compressed already; gzip is what readers expect, so stored blocks it is.
     options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
-    try:
-        with tf.io.TFRecordWriter(partial, options) as writer:
-            for done, one in enumerate(_bounded(source, stored_side), 1):
-                writer.write(_example(one))
+    with tf.io.TFRecordWriter(partial, options) as writer:
+        for batch in _batches(_read(source)):
+            images = _bound_all(batch, stored_side)
+            for one, image in zip(batch, images, strict=True):
+                writer.write(_example({**one, "image": image}))
                 label, id = one["label"].decode(), one["id"].decode()
                 labels[label] += 1
                 first[label] = min(id, first.get(label, id))
-                if done % _REPORT_EVERY == 0:
-                    progress(_REPORT_EVERY)
-    except tf.errors.InvalidArgumentError as error:
-        raise _naming_the_picture(source, error) from None
-    progress(sum(labels.values()) % _REPORT_EVERY)
+            progress(len(batch))
     tf.io.gfile.rename(partial, target, overwrite=True)
     return Stored(dict(labels), first)
 
 
 def count_labels(source: str) -> dict[str, int]:
     """Pictures by label in a file of raw Examples."""
-    records = tf.data.TFRecordDataset(source, "GZIP").batch(64)
-    parsed = records.map(lambda batch: tf.io.parse_example(batch, {"label": _STRING})["label"])
-    labels = (label for batch in parsed.as_numpy_iterator() for label in batch)
-    return dict(collections.Counter(label.decode() for label in labels))
+    return dict(collections.Counter(one["label"].decode() for one in _read(source)))
 
 
-def read_stored(source: str, ids: set[str]) -> Iterator[dict[str, bytes]]:
-    """The stored Examples with these ids, as {feature: bytes}."""
-    for one in _parsed(source).as_numpy_iterator():
-        if one["id"].decode() in ids:
-            yield one
+def read_stored(source: str, ids: Iterable[str]) -> dict[str, dict[str, bytes]]:
+    """The stored Examples with these ids, each as {feature: bytes}, by id."""
+    found: dict[str, dict[str, bytes]] = {}
+    missing = {id.encode() for id in ids}
+    for one in _read(source):
+        if one["id"] in missing:
+            found[one["id"].decode()] = one
+            missing.remove(one["id"])
+        if not missing:
+            break
+    return found
 
 
-def _bounded(source: str, stored_side: int) -> Iterator[dict[str, bytes]]:
-    bound = _bound(stored_side)
-    # In order, so that the same input gives the same bytes.
-    dataset = _parsed(source).map(
-        lambda one: {**one, "image": bound(one["image"])},
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    return dataset.prefetch(_REPORT_EVERY).as_numpy_iterator()
+def _bound_all(batch: list[dict[str, bytes]], stored_side: int) -> list[bytes]:
+    graph = _bound_graph(stored_side)
+    try:
+        return graph(tf.constant([one["image"] for one in batch])).numpy().tolist()
+    except tf.errors.InvalidArgumentError:
+        for one in batch:
+            try:
+                decode(tf.constant(one["image"]))
+            except tf.errors.InvalidArgumentError:
+                raise DataError(
+                    f"{one['path'].decode(errors='replace')}: cannot be decoded, though it was "
+                    "taken in; remove the picture or save it anew"
+                ) from None
+        raise
 
 
 @functools.cache
-def _bound(stored_side: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Traced once a process, not once a file."""
+def _bound_graph(stored_side: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Bounds a batch, [N] string -> [N] string, on all cores; traced once a process."""
+    bound, parallel = get_bound(stored_side), min(2 * (os.cpu_count() or 1), _AT_ONCE)
     return tf.function(
-        get_bound(stored_side), input_signature=[tf.TensorSpec([], tf.string)]
-    ).get_concrete_function()
+        lambda images: tf.map_fn(bound, images, parallel_iterations=parallel),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
 
 
-def _parsed(source: str) -> tf.data.Dataset:
-    records = tf.data.TFRecordDataset(source, "GZIP", buffer_size=1 << 20)
-    return records.map(lambda record: tf.io.parse_single_example(record, _KEPT))
+def _batches(examples: Iterable[dict[str, bytes]]) -> Iterator[list[dict[str, bytes]]]:
+    batch: list[dict[str, bytes]] = []
+    size = 0
+    for one in examples:
+        if batch and (len(batch) == _BATCH or size + len(one["image"]) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += len(one["image"])
+    if batch:
+        yield batch
 
 
-def _example(values: dict[str, Any]) -> bytes:
+def _read(source: str) -> Iterator[dict[str, bytes]]:
+    for record in tf.data.TFRecordDataset(source, "GZIP", 1 << 20).as_numpy_iterator():
+        feature = tf.train.Example.FromString(record).features.feature
+        yield {name: feature[name].bytes_list.value[0] for name in _KEPT}
+
+
+def _example(values: dict[str, bytes]) -> bytes:
     feature = {
         name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
         for name, value in values.items()
     }
     message = tf.train.Example(features=tf.train.Features(feature=feature))
     return message.SerializeToString(deterministic=True)
-
-
-def _naming_the_picture(source: str, error: Exception) -> Exception:
-    for one in _parsed(source).as_numpy_iterator():
-        try:
-            decode(tf.constant(one["image"]))
-        except tf.errors.InvalidArgumentError:
-            return DataError(
-                f"{one['path'].decode(errors='replace')}: cannot be decoded, though it was taken "
-                "in; remove the picture or save it anew"
-            )
-    return error

@@ -35,7 +35,7 @@ def vocabulary(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     if len(train) < 2:
         held = f"only the label {next(iter(train))!r}" if train else "no pictures"
         raise DataError(
-            f"the train split has {held}; a classifier needs pictures of two labels or more: give more pictures, or give "
-            "data.split.train a larger share"
+            f"the train split has {held}; a classifier needs pictures of two labels or more: give "
+            "more pictures, or give data.split.train a larger share"
         )
     return sorted(train)

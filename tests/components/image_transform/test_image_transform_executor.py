@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from components.image_transform.decoding import decode
 from components.image_transform.executor import Executor
 from components.progress import FILE
 
+SETUP = Path(__file__).parents[3] / "setup.py"  # without it TFX packs itself, which takes seconds
 SETTINGS = {
     "image_size": "[48, 48]",
     "crop_fraction": 0.875,
@@ -72,7 +74,9 @@ def run(root, examples, **settings):
     for key, artifact in outputs.items():
         artifact.uri = str(root / key)
     context = Executor.Context(
-        beam_pipeline_args=["--runner=FnApiRunner"], tmp_dir=str(root / "tmp"), unique_id="1"
+        beam_pipeline_args=["--runner=FnApiRunner", f"--setup_file={SETUP}"],
+        tmp_dir=str(root / "tmp"),
+        unique_id="1",
     )
     executor = Executor(context)
     executor.Do(
@@ -178,7 +182,9 @@ def test_progress_counts_to_the_end(done):
     root = done[2]
     (found,) = [folder for folder, _, files in os.walk(root / "tmp") if FILE in files]
     with open(os.path.join(found, FILE)) as file:
-        assert json.load(file)["unit"] == "images"
+        progress = json.load(file)
+    print(progress)
+    assert progress["unit"] == "images" and progress["done"] > 0
 
 
 def test_the_same_input_gives_the_same_bytes_and_leftovers_do_not_stay(tmp_path):
@@ -234,7 +240,7 @@ def test_a_label_that_train_lacks_is_an_error(tmp_path):
 def test_a_picture_that_cannot_be_decoded_is_named(tmp_path):
     given = splits()
     given["train"][5] = picture(5, "ripe", b"\xff\xd8\xff\xe0 not a picture")
-    with pytest.raises(Exception, match="a/5.jpg: cannot be decoded"):
+    with pytest.raises(DataError, match="^a/5.jpg: cannot be decoded"):
         run(tmp_path, [write_examples(tmp_path / "examples", given)])
 
 
