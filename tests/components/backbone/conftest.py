@@ -5,6 +5,8 @@ import tensorflow as tf
 from components.backbone import lite0
 from components.backbone.backbone import load_backbone
 
+FOLDERS = {"tf2": lite0.TF2_FOLDER, "tf1": lite0.TF1_FOLDER}
+
 
 @pytest.fixture(scope="session")
 def modules(tmp_path_factory):
@@ -15,10 +17,31 @@ def modules(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(params=[lite0.TF2_FOLDER, lite0.TF1_FOLDER], ids=["tf2", "tf1"])
-def load(request, modules):
-    """Loads Lite0 in one of the formats: load(batch_norm=..., batch_norm_momentum=...)."""
-    return lambda **settings: load_backbone(str(modules / request.param), **settings)
+@pytest.fixture(scope="session")
+def load_format(modules):
+    """load_format("tf1" or "tf2", **settings) -> Lite0 with its ImageNet weights.
+
+    Loading takes seconds: equal calls give the same object, its weights set back.
+    """
+    loaded = {}
+
+    def load(form, **settings):
+        key = form, *sorted(settings.items())
+        if key not in loaded:
+            backbone = load_backbone(str(modules / FOLDERS[form]), **settings)
+            loaded[key] = backbone, [v.numpy() for v in backbone.variables]
+        backbone, weights = loaded[key]
+        for variable, value in zip(backbone.variables, weights, strict=True):
+            variable.assign(value)
+        return backbone
+
+    return load
+
+
+@pytest.fixture(params=FOLDERS)
+def load(request, load_format):
+    """load(**settings) -> Lite0 in one of the formats."""
+    return lambda **settings: load_format(request.param, **settings)
 
 
 @pytest.fixture(scope="session")

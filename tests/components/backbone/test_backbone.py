@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.backbone import lite0
-from components.backbone.backbone import load_backbone
 from components.errors import BackboneError
 
 MODES = pytest.mark.parametrize("batch_norm", ["train", "inference"])
@@ -38,10 +36,9 @@ def averages(names):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_both_formats_give_the_same_endpoints(modules, images, training):
+def test_both_formats_give_the_same_endpoints(load_format, images, training):
     tf2, tf1 = (
-        load_backbone(str(modules / folder)).endpoints(images, training)
-        for folder in (lite0.TF2_FOLDER, lite0.TF1_FOLDER)
+        load_format(form, batch_norm="train").endpoints(images, training) for form in ("tf2", "tf1")
     )
     assert tf2.keys() == tf1.keys() and len(tf2) == 19
     for name in tf2:
@@ -73,9 +70,9 @@ def test_gradients_reach_all_trainable_variables(load, images, batch_norm):
         assert gradient is not None and tf.reduce_any(gradient != 0), variable.name
 
 
-@pytest.mark.parametrize("momentum", [None, 0.9])
-def test_moving_averages_follow_the_batches(load, images, momentum):
-    backbone = load(batch_norm="train", batch_norm_momentum=momentum)
+@pytest.mark.parametrize("settings", [{}, {"batch_norm_momentum": 0.9}], ids=["0.99", "0.9"])
+def test_moving_averages_follow_the_batches(load, images, settings):
+    backbone = load(batch_norm="train", **settings)
     before = weights(backbone)
     tf.function(backbone.endpoints)(images, training=True)
     after = weights(backbone)
@@ -87,7 +84,7 @@ def test_moving_averages_follow_the_batches(load, images, momentum):
     count = convolved[..., 0].shape.num_elements()
     for name, moment in (("mean", mean), ("variance", variance * count / (count - 1))):
         old, new = (w[f"{stem}/moving_{name}:0"] for w in (before, after))
-        share = 1 - (momentum or 0.99)
+        share = 1 - settings.get("batch_norm_momentum", 0.99)
         np.testing.assert_allclose(new, old + share * (moment - old), rtol=1e-4, atol=1e-5)
 
 
@@ -100,7 +97,7 @@ def test_moving_averages_stay_with_batch_norm_in_inference_mode(load, images):
 
 
 def test_a_frozen_backbone_stays_still(load, images):
-    backbone = load()
+    backbone = load(batch_norm="train")
     before = weights(backbone)
     _, losses = tf.function(backbone.endpoints_and_losses)(images, training=False)
     assert losses == []
@@ -108,10 +105,10 @@ def test_a_frozen_backbone_stays_still(load, images):
 
 
 @MODES
-def test_both_formats_learn_alike(modules, images, batch_norm):
+def test_both_formats_learn_alike(load_format, images, batch_norm):
     losses = []
-    for folder in (lite0.TF2_FOLDER, lite0.TF1_FOLDER):
-        step = get_step(load_backbone(str(modules / folder), batch_norm=batch_norm))
+    for form in ("tf2", "tf1"):
+        step = get_step(load_format(form, batch_norm=batch_norm))
         losses.append([float(step(images)) for _ in range(3)])
     np.testing.assert_allclose(*losses, rtol=1e-3)
     assert losses[0][0] > losses[0][1] > losses[0][2]
@@ -127,10 +124,10 @@ def test_regularization_is_the_weight_decay_of_the_kernels(load, images):
 
 
 def test_inference_follows_training(load, images):
-    backbone = load(batch_norm="train", batch_norm_momentum=0.5)
+    backbone = load(batch_norm="train")
     infer = tf.function(lambda images: backbone.endpoints(images, training=False)["default"])
     before = infer(images)
-    get_step(backbone)(images)
+    get_step(backbone, rate=0.1)(images)
     after_step = infer(images)
     assert float(tf.reduce_max(tf.abs(after_step - before))) > 1e-3
 
@@ -174,7 +171,7 @@ def test_a_checkpoint_brings_the_weights_back(load, images, tmp_path):
     get_step(backbone)(images)
     path = tf.train.Checkpoint(backbone=backbone).write(str(tmp_path / "checkpoint"))
 
-    other = load(batch_norm="train")
+    other = load(batch_norm="train", batch_norm_momentum=0.9)  # another object
     tf.train.Checkpoint(backbone=other).read(path).assert_consumed()
     assert not changed(weights(backbone), weights(other))
     np.testing.assert_array_equal(

@@ -61,9 +61,9 @@ def test_a_build_that_breaks_off_leaves_nothing(tmp_path):
     assert not list((tmp_path / "modules").iterdir())
 
 
-def test_the_command_says_a_line_for_each_module(modules):
-    command = [sys.executable, "-m", "components.backbone.lite0", str(modules)]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+def test_the_command_says_a_line_for_each_module(modules, capsys):
+    lite0.main([str(modules)])
+    lines = capsys.readouterr().out.splitlines()
     assert [line.endswith("is there already") for line in lines] == [True, True]
 
 
