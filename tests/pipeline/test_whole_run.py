@@ -147,38 +147,47 @@ def test_a_worse_model_is_not_pushed_and_the_reason_is_said(done):
     assert (done.served(), done.registered()) == (["1"], ["1"])
 
 
-@pytest.mark.parametrize(
-    "node",
-    [
-        "ImageExampleGen",
-        "ImageTransform",
-        "Trainer",
-        "Evaluator",
-        "ServingCheck",
-        "Pusher",
-        "RegistryPusher",
-    ],
-)
-def test_a_run_killed_at_a_node_goes_on_as_if_never_killed(node, tmp_path, images):
-    head, everything = (
-        f"{{train: {part}, epochs: {epochs}, learning_rate: {rate}}}"
-        for part, epochs, rate in (("head", 2, "3.0e-3"), ("all", 3, "3.0e-4"))
-    )
-    task = Task(tmp_path, images, augment="overhead", phases=f"[{head}, {everything}]")
-    process = task.start("run", str(task.config), "--set", "evaluate.thresholds={}")
-    started = task.home / "artifacts" / node / ".system" / "executor_execution"
-    deadline = time.monotonic() + 400
-    while not started.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+KILLED_AT = (
+    "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "ImageTransform",
+    "Trainer", "Evaluator", "ServingCheck", "Pusher", "RegistryPusher",
+)  # fmt: skip
 
-    summary = task.run("--set", "evaluate.thresholds={}")
-    states = task.states()
-    before = list(states)[: list(states).index(node)]
-    assert {states[n] for n in before if n != "Baseline"} == {"cached"}
+
+def test_a_run_killed_at_every_node_ends_as_if_never_killed(tmp_path, images):
+    head = "{train: head, epochs: 2, learning_rate: 3.0e-3}"
+    everything = "{train: all, epochs: 3, learning_rate: 3.0e-4}"
+    settings = {"augment": "overhead", "phases": f"[{head}, {everything}]"}
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = Task(tmp_path / "whole", images, **settings)
+    whole.run("--set", "evaluate.thresholds={}")
+    seconds = {node["id"]: node["seconds"] for node in whole.summary()["nodes"]}
+
+    killed = Task(tmp_path / "killed", images, **settings)
+    for node in KILLED_AT:
+        for share in (0.0, 0.5, 0.95):  # its start, middle and end
+            process = killed.start("run", str(killed.config), "--set", "evaluate.thresholds={}")
+            if _wait_for(killed.home / "artifacts" / node, process):
+                time.sleep(share * seconds[node])
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+    summary = killed.run("--set", "evaluate.thresholds={}")
+    assert summary["metrics"] == whole.summary()["metrics"]
+    assert summary["images"] == whole.summary()["images"]
     assert summary["blessed"]
-    assert (task.served(), task.registered()) == (["1"], ["1"])
+    assert (killed.served(), killed.registered()) == (["1"], ["1"])
+
+
+def _wait_for(node: Path, process: subprocess.Popen) -> bool:
+    """Waits until a new execution of a node has begun; False where the process ended before."""
+    executions = node / ".system" / "executor_execution"
+    before = len(list(executions.glob("*")))
+    while process.poll() is None:
+        if len(list(executions.glob("*"))) > before:
+            return True
+        time.sleep(0.005)
+    return False
 
 
 def _is_locked(path: Path) -> bool:

@@ -1,0 +1,1 @@
+"""Speed and accuracy against peers and limits, both sides measured in one run."""
