@@ -113,7 +113,7 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     click.echo(
         f"  augment    {plan['augment'] if isinstance(plan['augment'], str) else 'own list of ops'}"
     )
-    click.echo(f"  fine-tune  {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
+    click.echo(f"  train      {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
     click.echo("  bless      " + ("; ".join(plan["thresholds"]) or "anything"))
     click.echo(f"  push to    {plan['destination']}")
     click.echo(

@@ -148,8 +148,8 @@ def test_a_worse_model_is_not_pushed_and_the_reason_is_said(done):
 
 
 KILLED_AT = (
-    "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate", "ImageTransform",
-    "Trainer", "Evaluator", "ServingCheck", "Pusher", "RegistryPusher",
+    "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate",
+    "ImageTransform", "Trainer", "Evaluator", "ServingCheck", "Pusher", "RegistryPusher",
 )  # fmt: skip
 
 
