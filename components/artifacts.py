@@ -11,7 +11,7 @@ class Rejects(Artifact):
 
 
 class GateReport(Artifact):
-    """The data gate's findings: `gate.json`, {"passed", "anomalies": [{split, feature, reason}]}."""
+    """The data gate's findings: `gate.json`, {passed, anomalies [{split, feature, reason}]}."""
 
     TYPE_NAME = "GateReport"
 
