@@ -266,16 +266,17 @@ def _rows(
 
 def _get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
     """(encoded bytes, id, epoch) -> the picture to train on: uint8 if augmented, else float32."""
+    scalars = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int64)]
     if not preprocessing.augmented:
         serve = preprocessing.serving()
-        return lambda image, id, epoch: serve(image)
+        return tf.function(lambda image, id, epoch: serve(image), input_signature=scalars)
     graph = tf.saved_model.load(os.path.join(preprocessing.folder, "augmentation"))
     shape = [*preprocessing.image_size, 3]
 
     def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
 
-    return view
+    return tf.function(view, input_signature=scalars)  # traced once for all phases
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:

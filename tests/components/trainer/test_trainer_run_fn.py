@@ -1,10 +1,44 @@
+import dataclasses
+import glob
 import json
 import os
 
+import numpy as np
+import pytest
 import tensorflow as tf
-from trainer_samples import picture
+from trainer_samples import (
+    LABELS,
+    model_section,
+    picture,
+    train_section,
+    write_preprocessing,
+    write_split,
+)
 
+from components.backbone.backbone import load_backbone
+from components.errors import BackboneError, DataError
+from components.progress import Progress
+from components.trainer import run_fn as run_fn_module
+from components.trainer.records import record_files
 from components.trainer.run_fn import run_fn
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(Progress):
+    """Ends the training once it has counted so many pictures, as a kill would."""
+
+    def __init__(self, images):
+        super().__init__(None)
+        self.images, self.notes = images, []
+
+    def add(self, count, note=""):
+        super().add(count, note)
+        self.notes.append(note)
+        if self._done >= self.images:
+            raise Killed
 
 
 def history_of(fn_args):
@@ -12,12 +46,183 @@ def history_of(fn_args):
         return json.load(f)
 
 
+def weights_of(fn_args):
+    model = tf.saved_model.load(fn_args.serving_model)
+    found = {"kernel": model.head.kernel, "bias": model.head.bias}
+    found |= {v.name: v for v in model.backbone._weights}
+    return {name: v.numpy() for name, v in found.items()}
+
+
+def original_weights(module):
+    return {v.name: v.numpy() for v in load_backbone(module, batch_norm="inference").variables}
+
+
+def without_time(history):
+    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in history]
+
+
+def assert_equal(killed, whole):
+    """The same training: every figure, and every weight to the last bit."""
+    assert without_time(history_of(killed)) == without_time(history_of(whole))
+    ours, theirs = weights_of(killed), weights_of(whole)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def scalars(fn_args):
+    found = {}
+    for path in sorted(glob.glob(os.path.join(fn_args.logs, "*"))):
+        for event in tf.compat.v1.train.summary_iterator(path):
+            for value in event.summary.value:
+                found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
 def test_a_training_learns_and_leaves_a_history(make_fn_args):
+    fn_args = make_fn_args(train=train_section(("head", 2, 3e-2), ("all", 8, 3e-2)))
+    run_fn(fn_args)
+
+    history = history_of(fn_args)
+    numbers = [(e["train"], e["phase"], e["epoch"]) for e in history]
+    assert numbers == [("head", 0, i) for i in range(2)] + [("all", 1, i) for i in range(8)]
+    assert {(e["steps"], e["images"]) for e in history} == {(6, 48)}
+    assert history[-1]["eval_accuracy"] > 0.9
+    assert history[-1]["loss"] < history[0]["loss"] / 2
+
+    served = tf.saved_model.load(fn_args.serving_model).signatures["serving_default"]
+    labels = served(tf.constant([picture(label, 77) for label in LABELS]))["label"]
+    assert [x.decode() for x in labels.numpy()] == LABELS
+
+    points = scalars(fn_args)
+    assert points["train/loss", 6] == pytest.approx(history[0]["loss"])
+    assert points["eval/accuracy", 60] == pytest.approx(history[-1]["eval_accuracy"])
+
+
+def test_a_head_only_training_leaves_the_backbone_as_it_was(make_fn_args, module):
+    fn_args = make_fn_args(train=train_section(("head", 2, 1e-2)))
+    run_fn(fn_args)
+    after = weights_of(fn_args)
+    for name, before in original_weights(module).items():
+        if name in after:
+            np.testing.assert_array_equal(before, after[name], err_msg=name)
+
+
+def test_a_training_of_all_moves_weights_and_moving_averages(make_fn_args, module):
+    fn_args = make_fn_args(train=train_section(("all", 1, 1e-2)))
+    run_fn(fn_args)
+    after = weights_of(fn_args)
+    before = original_weights(module)
+    moved = {n for n in before if n in after and not np.array_equal(before[n], after[n])}
+    assert moved >= {"convolution:0", "gamma:0", "beta:0", "mean:0", "variance:0", "mix:0"}
+
+
+def _resumed(make_fn_args, images, settings):
+    killed = make_fn_args(f"killed-{images}", **settings)
+    with pytest.raises(Killed):
+        run_fn(dataclasses.replace(killed, progress=lambda total: KillAfter(images)))
+    run_fn(killed)
+    return killed
+
+
+# 48 pictures an epoch, two epochs a phase: inside an epoch of the second phase, then of the first.
+@pytest.mark.parametrize("images", [152, 24])
+def test_a_killed_training_goes_on_as_if_it_had_not_been(
+    make_fn_args, augmenting, images, monkeypatch
+):
+    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    settings = {"preprocessing": augmenting}
+    whole = make_fn_args("whole", **settings)
+    run_fn(whole)
+    assert_equal(_resumed(make_fn_args, images, settings), whole)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_wherever_it_was_and_whatever_it_trains(
+    make_fn_args, augmenting, module, monkeypatch
+):
+    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    head = {"endpoint": "tiny/map", "weight": 0.4}
+    settings = {
+        "model": model_section(module, auxiliary_head=head, label_smoothing=0.1),
+        "preprocessing": augmenting,
+    }
+    whole = make_fn_args("whole", **settings)
+    run_fn(whole)
+    for images in (48, 96, 104, 144, 184, 192):
+        assert_equal(_resumed(make_fn_args, images, settings), whole)
+
+
+def test_a_resumed_training_does_not_start_over(make_fn_args):
     fn_args = make_fn_args()
+    with pytest.raises(Killed):
+        run_fn(dataclasses.replace(fn_args, progress=lambda total: KillAfter(3 * 48 + 8)))
+    resumed = KillAfter(10**9)
+    run_fn(dataclasses.replace(fn_args, progress=lambda total: resumed))
+    notes = [note for note in resumed.notes if note]
+    assert len(notes) == 6
+    assert notes[0].startswith("phase 2/2 epoch 2/2 loss ")
+    assert resumed._done == 4 * 48
+    assert {step for _, step in scalars(fn_args)} == {6, 12, 18, 24}
+
+
+def test_the_seed_decides_the_weights(make_fn_args):
+    runs = [
+        make_fn_args(str(i), seed=seed, train=train_section(("head", 1, 1e-2)))
+        for i, seed in enumerate([1, 1, 2])
+    ]
+    for fn_args in runs:
+        run_fn(fn_args)
+    first, again, other = (weights_of(fn_args)["kernel"] for fn_args in runs)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_auxiliary_loss_counts_only_where_the_backbone_trains(make_fn_args, module):
+    head = {"endpoint": "tiny/map", "weight": 0.4}
+    fn_args = make_fn_args(model=model_section(module, auxiliary_head=head))
+    run_fn(fn_args)
+    assert [e["auxiliary_loss"] is None for e in history_of(fn_args)] == [True, True, False, False]
+
+
+def test_sgd_trains_too(make_fn_args):
+    fn_args = make_fn_args(train=train_section(("head", 20, 1.0), optimizer="sgd"))
     run_fn(fn_args)
     history = history_of(fn_args)
-    print(json.dumps(history, indent=1))
-    assert [(e["phase"], e["epoch"]) for e in history] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-    model = tf.saved_model.load(fn_args.serving_model)
-    out = model.signatures["serving_default"](tf.constant([picture("bars", 1), picture("dots", 2)]))
-    print(out)
+    assert history[-1]["loss"] < history[0]["loss"] - 0.1
+
+
+def test_a_batch_larger_than_the_split_is_the_split(make_fn_args):
+    fn_args = make_fn_args(train=train_section(("head", 1, 1e-2), batch_size=4096))
+    run_fn(fn_args)
+    assert history_of(fn_args)[0]["images"] == 50
+
+
+def test_an_empty_eval_split_leaves_its_figures_out(make_fn_args):
+    fn_args = make_fn_args(eval_files=())
+    run_fn(fn_args)
+    assert {(e["eval_loss"], e["eval_accuracy"]) for e in history_of(fn_args)} == {(None, None)}
+
+
+def test_an_empty_train_split_is_an_error(make_fn_args):
+    with pytest.raises(DataError, match="train split is empty"):
+        run_fn(make_fn_args(train_files=()))
+
+
+def test_an_unknown_label_is_an_error_that_names_it(make_fn_args, tmp_path):
+    write_split(tmp_path / "odd", "eval", 4, labels=("bars", "stripes"))
+    with pytest.raises(DataError, match="'stripes' is not among the 3 labels"):
+        run_fn(make_fn_args(eval_files=record_files(tmp_path / "odd", "eval")))
+
+
+def test_a_missing_endpoint_is_an_error_that_names_the_nearest(make_fn_args, module):
+    head = {"endpoint": "tiny/mapp", "weight": 0.4}
+    with pytest.raises(BackboneError, match="did you mean tiny/map"):
+        run_fn(make_fn_args(model=model_section(module, auxiliary_head=head)))
+
+
+def test_an_endpoint_without_room_is_an_error(make_fn_args, module, tmp_path):
+    small = write_preprocessing(tmp_path / "small", size=(8, 8))
+    head = {"endpoint": "tiny/map", "weight": 0.4}
+    with pytest.raises(BackboneError, match="is 4x4 for images of 8x8 pixels"):
+        run_fn(make_fn_args(model=model_section(module, auxiliary_head=head), preprocessing=small))

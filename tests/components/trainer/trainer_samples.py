@@ -15,10 +15,10 @@ SIZE = (24, 24)
 def write_module(folder, *, endpoints=True):
     """A TF2 module: convolution, batch norm, ReLU -> `tiny/map`; a vector of 8 -> `default`."""
     draw = np.random.default_rng(3)
-    kernel = tf.Variable(draw.normal(0, 0.3, [3, 3, 3, 8]).astype(np.float32), name="kernel")
-    gamma, beta = tf.Variable(tf.ones([8])), tf.Variable(tf.zeros([8]))
-    mean = tf.Variable(tf.zeros([8]), trainable=False)
-    variance = tf.Variable(tf.ones([8]), trainable=False)
+    kernel = tf.Variable(draw.normal(0, 0.3, [3, 3, 3, 8]).astype(np.float32), name="convolution")
+    gamma, beta = (tf.Variable(x([8]), name=n) for x, n in ((tf.ones, "gamma"), (tf.zeros, "beta")))
+    mean = tf.Variable(tf.zeros([8]), trainable=False, name="mean")
+    variance = tf.Variable(tf.ones([8]), trainable=False, name="variance")
     mix = tf.Variable(draw.normal(0, 0.5, [8, 8]).astype(np.float32), name="mix")
     unused = tf.Variable(tf.ones([5]), name="unused")  # as a module's own classifier would be
 
