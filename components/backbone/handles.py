@@ -52,7 +52,7 @@ def resolve(handle: str) -> str:
             found = "is a file" if os.path.exists(folder) else "there is no such folder"
             raise BackboneError(
                 f"module {handle}: {found}; give the folder of a Hub module, or a handle with its "
-                "scheme, such as https://tfhub.dev/… (the default module is built by `make setup`)"
+                "scheme, such as https://tfhub.dev/… (`make modules` builds the default module)"
             )
         find_format(folder)
         return folder

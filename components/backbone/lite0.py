@@ -131,11 +131,19 @@ def build(folder: str | Path, write: Callable[[str], None]) -> bool:
 
     Returns:
       Whether it was built.
+
+    Raises:
+      BackboneError: the folder holds something that was not built here.
     """
     folder = Path(folder)
     stamp = folder / ".build"  # hidden: it is no part of the module's content hash
     if stamp.is_file() and stamp.read_text() == VERSION:
         return False
+    if folder.exists() and not stamp.is_file():
+        raise BackboneError(
+            f"{folder}: is in the way and was not built by this command; move it or name another "
+            "folder"
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)

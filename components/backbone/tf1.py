@@ -61,7 +61,8 @@ class Tf1Module:
         self.trainable_variables = [v for v in trained.variables if v.trainable]
         if batch_norm == "train" and not self.trainable_variables:
             raise BackboneError(
-                f"module {path}: has no trainable variables; keep the backbone frozen"
+                f"module {path}: has no trainable variables, so there is nothing to fine-tune; "
+                "keep the backbone frozen"
             )
         losses = trained.graph.get_collection(v1.GraphKeys.REGULARIZATION_LOSSES)
         self._losses = trained.prune([], losses) if losses else list

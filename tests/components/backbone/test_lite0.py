@@ -9,6 +9,7 @@ from sklearn.datasets import load_sample_images
 from components.backbone import lite0
 from components.backbone.lite0_network import imagenet_classifier, imagenet_weights
 from components.content import content_hash
+from components.errors import BackboneError
 
 PALACE, DAISY = 698, 985  # in ImageNet's 1,000 classes
 
@@ -59,6 +60,13 @@ def test_a_build_that_breaks_off_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         lite0.build(tmp_path / "modules" / "small", write)
     assert not list((tmp_path / "modules").iterdir())
+
+
+def test_a_build_does_not_replace_what_is_not_its_own(tmp_path):
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(BackboneError, match="is in the way"):
+        lite0.build(tmp_path, lite0.write_tf1)
+    assert (tmp_path / "saved_model.pb").exists()
 
 
 def test_the_command_says_a_line_for_each_module(modules, capsys):
