@@ -42,7 +42,7 @@ setup:  ## Make or update .venv, which every target does by itself
 
 modules: setup  ## Build the default backbone in modules/, where it is missing
 	@test -d modules/efficientnet_lite0 -a -d modules/efficientnet_lite0_tf1 || \
-	    $(bin)/python -m components.backbone.lite0 modules
+	    TF_CPP_MIN_LOG_LEVEL=3 $(bin)/python -W ignore -m components.backbone.lite0 modules
 
 samples: setup  ## Install the photographs of solar cells for configs/solar_cells.yaml
 	@echo 'elpv-dataset: 2,624 photographs, 91 MB, licence CC BY-NC-SA 4.0: not for commercial use.'

@@ -40,7 +40,7 @@ def run_fn(fn_args: FnArgs) -> None:
     preprocessing = load_preprocessing(fn_args.preprocessing)
     backbone = load_backbone(
         model["backbone"]["handle"],
-        batch_norm="inference" if frozen else model["backbone"]["batch_norm"],
+        batch_norm="inference" if frozen else model["backbone"]["batch_norm"] or "train",
         batch_norm_momentum=model["backbone"]["batch_norm_momentum"],
     )
     network = Network(
