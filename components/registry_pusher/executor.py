@@ -55,10 +55,10 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
         pipeline=exec_properties["pipeline_name"],
         span=None if span is None else int(span),
         data_fingerprint=_fact(examples, "data_fingerprint") or "",
-        counts={k: int(v) for k, v in (_fact(examples, "counts") or {}).items()},
+        counts={k: int(v) for k, v in _mapping(examples, "counts").items()},
         module_handle=_fact(model, "module_handle") or "",
         module_hash=_fact(model, "module_hash") or "",
-        metrics={k: float(v) for k, v in (_fact(evaluation, "metrics") or {}).items()},
+        metrics={k: float(v) for k, v in _mapping(evaluation, "metrics").items()},
         blessed=model_utils.is_model_blessed(blessing),
         blessing_reasons=(_file(blessing, "blessing.json") or {}).get("reasons", []),
         labels=_file(preprocessing, "labels.json") or [],
@@ -79,6 +79,12 @@ def _fact(artifact: Any, name: str) -> Any:
     if name in (artifact.PROPERTIES or {}):
         return getattr(artifact, name)
     return None
+
+
+def _mapping(artifact: Any, name: str) -> dict[str, Any]:
+    """A custom property that is a JSON value, or a text of one; empty where there is none."""
+    value = _fact(artifact, name) or {}
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _file(artifact: Any, name: str) -> Any:

@@ -6,8 +6,7 @@ what an earlier, killed one left, by the tag `content_hash`.
 """
 
 import errno
-import logging
-import os
+import functools
 import re
 import tempfile
 import time
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.errors import ConfigError, GraftError, RegistryError
-from components.registry_pusher import mlflow_model, mlflow_sqlite
+from components.registry_pusher import mlflow_client, mlflow_model, mlflow_sqlite
+from components.registry_pusher.mlflow_client import GONE, THERE, unless
 from components.registry_pusher.mlflow_tags import (
     COMPLETE,
     model_version,
@@ -61,7 +61,7 @@ class MlflowRegistry:
                 "a file on this machine, or http(s)://HOST:PORT for a server"
             )
         self._uri = f"sqlite:///{self._file}" if self._file else uri
-        self.address = re.sub(r"://[^/@]*@", "://***@", self._uri)
+        self.address = _redacted(self._uri)
 
     def register(self, entry: Entry) -> Registered:
         """See Registry.register."""
@@ -86,7 +86,7 @@ class MlflowRegistry:
 
     def _register(self, entry: Entry) -> Registered:
         """All steps; whichever an earlier call has done changes nothing."""
-        client = _client(self._uri)
+        client = mlflow_client.client(self._uri)
         before = self._complete(_versions(client, entry.name), entry.content_hash)
         if before and self._has_files(before):
             return before
@@ -105,7 +105,7 @@ class MlflowRegistry:
             found = mlflow_sqlite.read_versions(self._file, name)
             if found is not None:
                 return found
-        return _versions(_client(self._uri), name)
+        return _versions(mlflow_client.client(self._uri), name)
 
     @staticmethod
     def _complete(found: list[Found], content_hash: str) -> Registered | None:
@@ -122,7 +122,7 @@ class MlflowRegistry:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Keeps out other writers, as far as that can be done; `_version` does the rest."""
-        _quiet()
+        mlflow_client.import_quietly()
         with mlflow_sqlite.held(self._file) if self._file else nullcontext():
             yield
 
@@ -132,7 +132,7 @@ class MlflowRegistry:
             root = None  # a server knows its own
             if self._file:
                 root = f"{mlflow_sqlite.artifact_root(self._file)}/{urllib.parse.quote(name)}"
-            _unless_there(lambda: client.create_experiment(name, artifact_location=root))
+            unless(THERE, lambda: client.create_experiment(name, artifact_location=root))
             found = client.get_experiment_by_name(name)
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
@@ -148,7 +148,7 @@ class MlflowRegistry:
             except Exception as e:
                 if not _is_mlflows(e):
                     raise
-                reason = (str(e).strip().splitlines() or [type(e).__name__])[0][:500]
+                reason = _redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
                 if not _may_pass(e):
                     raise RegistryError(
                         f"MLflow at {self.address} refuses: {reason}; correct that, or "
@@ -213,14 +213,15 @@ def _version(client: Any, run_id: str, entry: Entry) -> ModelVersion:
         return sorted(versions, key=lambda version: int(version.version))
 
     if not same():
-        _unless_there(lambda: client.create_registered_model(entry.name))
+        unless(THERE, lambda: client.create_registered_model(entry.name))
         source = f"{client.get_run(run_id).info.artifact_uri}/model"
         client.create_model_version(
             entry.name, source, run_id, tags=version_tags(entry), await_creation_for=0
         )
     first, *others = same()
     for other in others:
-        client.delete_model_version(entry.name, other.version)
+        remove = functools.partial(client.delete_model_version, entry.name, other.version)
+        unless(GONE, remove)  # the other pusher may be the quicker one
     return first
 
 
@@ -231,7 +232,7 @@ def _versions(client: Any, name: str) -> list[Found]:
     try:
         aliases = client.get_registered_model(name).aliases
     except MlflowException as e:
-        if e.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if e.error_code == GONE:
             return []
         raise
     found, token = [], None
@@ -255,53 +256,17 @@ def _versions(client: Any, name: str) -> list[Found]:
     ]
 
 
-def _client(uri: str) -> Any:
-    _quiet()
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def _quiet() -> None:
-    """Imports MLflow so that it sends nothing home, prints nothing, and gives up in time."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read while it is imported
-    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # A pooled connection would go on writing into a SQLite file that somebody deleted.
-    os.environ.setdefault("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
-    # Its own seven tries would take minutes, for each of ours.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    try:
-        import mlflow  # noqa: F401
-    except ImportError as e:
-        raise RegistryError(
-            f"push.registry: mlflow cannot be imported ({e}); install the environment again, or "
-            "set push.registry to none"
-        ) from None
-    for library in ("mlflow", "alembic"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-    # It logs a traceback of what it raises, and what it raises becomes our message.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
-
-def _unless_there(create: Callable[[], Any]) -> None:
-    """Creates something that another one may have created in the meantime."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        create()
-    except MlflowException as e:
-        if e.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[^/:'\"`%\\]{1,250}", name):
         raise ConfigError(
             f"push.model_name: {name!r} cannot be registered; use up to 250 letters, digits, "
             "spaces, dots, - and _"
         )
+
+
+def _redacted(text: str) -> str:
+    """The text without the passwords in its addresses."""
+    return re.sub(r"://[^/@\s]*@", "://***@", text)
 
 
 def _is_mlflows(e: Exception) -> bool:

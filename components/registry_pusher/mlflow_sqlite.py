@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -104,10 +105,25 @@ def _make(path: Path) -> None:
     was killed half way through can never be opened again.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
 
     partial = path.with_name(f".{path.name}.partial")
     for leftover in path.parent.glob(f"{partial.name}*"):
         leftover.unlink()
-    store = SqlAlchemyStore(f"sqlite:///{partial}", artifact_root(path))
-    store.engine.dispose()
+    event.listen(Engine, "connect", _hurry)
+    try:
+        store = SqlAlchemyStore(f"sqlite:///{partial}", artifact_root(path))
+        store.engine.dispose()
+    finally:
+        event.remove(Engine, "connect", _hurry)
+    with partial.open("rb") as f:
+        os.fsync(f.fileno())
     os.replace(partial, path)
+
+
+def _hurry(connection: Any, _: Any) -> None:
+    """Does not wait for the disk at each of hundreds of steps: once at the end is enough."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
