@@ -7,10 +7,10 @@ here, from the metadata store and the run id alone, and made again where somebod
 from typing import Any
 
 import ml_metadata as mlmd
-from components.registry_pusher.registry import restore
 
 from components.errors import GraftError
 from components.pusher.push import push
+from components.registry_pusher.registry import restore
 from pipeline import lineage
 from pipeline.config import Config
 from pipeline.places import Places
