@@ -8,7 +8,7 @@ from typing import Any
 
 import ml_metadata as mlmd
 
-from components.errors import GraftError
+from components.errors import GraftError, RegistryError
 from components.pusher.push import push
 from components.registry_pusher.registry import restore
 from pipeline import lineage
@@ -36,38 +36,45 @@ def finish(
     run = lineage.read_run(store, run_id)
     if run is None:
         raise KeyError(run_id)
+    pushed, error = None, None
+    try:
+        pushed = restore_push(run, config, places)
+        restore_registration(run, config, places)
+    except RegistryError as e:
+        error = {"node": "RegistryPusher", "message": str(e)}
+    except GraftError as e:
+        error = {"node": "Pusher", "message": str(e)}
     report = places.report(run_id)
     summary = summarize(run, str(report / "index.html"), seconds)
-    try:
-        restored = restore_push(run, config, places)
-        if restored:
-            summary["pushed"] = restored
-    except GraftError as e:
-        summary["status"], summary["error"] = "failed", {"node": "Pusher", "message": str(e)}
+    summary["pushed"] = pushed or summary["pushed"]
+    if error and not summary["error"]:
+        summary["status"], summary["error"] = "failed", error
     write_report(run, summary, report)
     write_summary(summary, places.summary)
     return summary
 
 
 def restore_push(run: lineage.Run, config: Config, places: Places) -> str | None:
-    """Pushes and registers again what a cached node once did and somebody deleted since.
+    """Pushes again what a cached node once pushed and somebody deleted since.
 
     Returns:
       The pushed version's folder, or None where the run pushed nothing.
     """
-    pusher, trainer = run.node("Pusher"), run.node("Trainer")
-    pushed, model = pusher.output("pushed_model"), trainer.output("model")
+    pusher, model = run.node("Pusher"), run.output("Trainer", "model")
+    pushed = pusher.output("pushed_model")
     if not (pushed and model and pushed.properties.get("pushed")):
         return None
     if pusher.state != "cached":
         return pushed.properties["pushed_destination"]
-    path = push(
-        model.path("Format-Serving"),
-        places.serving(config),
-        pushed.properties["content_hash"],
-        config.push.keep,
-    )
-    registration = run.output("RegistryPusher", "registration")
-    if registration and registration.path("registration.json").is_file():
-        restore(registration.path("registration.json"), places.registry(config))
-    return str(path)
+    content = pushed.properties["content_hash"]
+    return push(model.path("Format-Serving"), places.serving(config), content, config.push.keep)
+
+
+def restore_registration(run: lineage.Run, config: Config, places: Places) -> None:
+    """Registers again what a cached node once registered, where the registry has lost it."""
+    node = run.node("RegistryPusher")
+    registration = node.output("registration")
+    if registration and node.state == "cached":
+        file = registration.path("registration.json")
+        if file.is_file():
+            restore(file, places.registry(config))
