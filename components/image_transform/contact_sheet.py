@@ -21,12 +21,12 @@ class Row(NamedTuple):
 
 
 def draw_contact_sheet(path: str, title: str, rows: Sequence[Row]) -> None:
-    """Writes a PNG: a row a picture, the original first with its label below, then its views.
+    """Writes a PNG: a row a picture, the original first, then its views, the label below.
 
     Args:
       path: where to.
       title: one line at the top.
-      rows: one at least, each with as many views as the first.
+      rows: one at least, each with as many views as the first; a single one is what is served.
     """
     columns = 1 + len(rows[0].views)
     width = _GAP + columns * (_TILE + _GAP)
@@ -35,7 +35,9 @@ def draw_contact_sheet(path: str, title: str, rows: Sequence[Row]) -> None:
     sheet = Image.new("RGB", (width, height), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     draw.text((_GAP, _GAP), _fitting(title, width - 2 * _GAP, 16), _INK, _font(16))
-    names = ["as stored"] + [f"view {number}" for number in range(1, columns)]
+    names = ["as stored", *(f"view {number}" for number in range(1, columns))]
+    if columns == 2:
+        names[1] = "as served"
     for column, name in enumerate(names):
         draw.text((_left(column), _GAP + _LINE), name, _FAINT, _font(13))
     for number, row in enumerate(rows):
@@ -44,7 +46,7 @@ def draw_contact_sheet(path: str, title: str, rows: Sequence[Row]) -> None:
             tile = _tile(picture)
             x = _left(column) + (_TILE - tile.width) // 2
             sheet.paste(tile, (x, y + (_TILE - tile.height) // 2))
-        draw.text((_GAP, y + _TILE + 3), _fitting(row.label, _TILE, 14), _INK, _font(14))
+        draw.text((_GAP, y + _TILE + 3), _fitting(row.label, width - 2 * _GAP, 14), _INK, _font(14))
     _write(path, sheet)
 
 

@@ -4,13 +4,17 @@ import collections
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
 from components.errors import DataError
 from components.image_transform.bounding import get_bound
 from components.image_transform.decoding import decode
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _KEPT = ("image", "label", "id", "path")
 
@@ -49,8 +53,8 @@ def store(
     # Pictures are compressed already; gzip is what readers expect, so stored blocks it is.
     options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
     with tf.io.TFRecordWriter(partial, options) as writer:
-        for batch in _batches(_read(source)):
-            images = _bound_all(batch, stored_side)
+        bound = functools.partial(_bound_all, stored_side=stored_side)
+        for batch, images in _ahead(bound, _batches(_read(source))):
             for one, image in zip(batch, images, strict=True):
                 writer.write(_example({**one, "image": image}))
                 label, id = one["label"].decode(), one["id"].decode()
@@ -93,6 +97,19 @@ def _bound_all(batch: list[dict[str, bytes]], stored_side: int) -> list[bytes]:
                     "taken in; remove the picture or save it anew"
                 ) from None
         raise
+
+
+def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Yields (item, work(item)) in order, and works on the next while the caller uses one."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: tuple[T, Future[R]] | None = None
+        for item in items:
+            begun = item, pool.submit(work, item)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = begun
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
 @functools.cache

@@ -111,6 +111,16 @@ def test_a_large_picture_is_reduced_without_aliasing():
     assert view[4:-4].std() < 6
 
 
+def test_a_small_picture_keeps_its_contrast_when_it_is_turned():
+    checks = np.kron(np.indices((4, 4)).sum(0) % 2, np.ones((2, 2)))[..., None].repeat(3, -1)
+    image = tf.constant((checks * 255).astype(np.uint8))
+    plain = get_augment("none", (64, 64), 1.0, seed=0)(image, "a", 0).numpy()
+    augment = get_augment([{"op": "affine", "rotation": 45}], (64, 64), 1.0, seed=0)
+    views = [augment(image, "a", view).numpy() for view in range(8)]
+    assert plain.std() > 60
+    assert min(view.std() for view in views) > 0.9 * plain.std()
+
+
 def test_an_unknown_op_is_named():
     with pytest.raises(ConfigError, match="did you mean 'brightness'"):
         get_policy([{"op": "brightnes"}], SIZE)
