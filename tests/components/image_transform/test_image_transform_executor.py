@@ -250,17 +250,18 @@ def test_an_unsound_policy_is_refused_before_any_work(tmp_path):
     assert not (tmp_path / "transformed_examples").exists()
 
 
-def test_the_component_compiles_with_and_without_a_gate(tmp_path):
+@pytest.mark.parametrize("gated", [False, True])
+def test_the_component_compiles_with_and_without_a_gate(tmp_path, gated):
     examples = tfx.dsl.Importer(source_uri="x", artifact_type=standard_artifacts.Examples).with_id(
         "e"
     )
     gate = tfx.dsl.Importer(source_uri="y", artifact_type=GateReport).with_id("g")
     arguments = {key: value for key, value in SETTINGS.items() if key != "code_version"}
-    for extra in ({}, {"gate": gate.outputs["result"]}):
-        node = ImageTransform(examples=examples.outputs["result"], **arguments, **extra)
-        assert node.id == "ImageTransform"
-        assert node.exec_properties["code_version"] == "1"
-        pipeline = tfx.dsl.Pipeline(
-            pipeline_name="p", pipeline_root=str(tmp_path), components=[examples, gate, node]
-        )
-        assert len(compiler.Compiler().compile(pipeline).nodes) == 3
+    extra = {"gate": gate.outputs["result"]} if gated else {}
+    node = ImageTransform(examples=examples.outputs["result"], **arguments, **extra)
+    assert node.id == "ImageTransform"
+    assert node.exec_properties["code_version"] == "1"
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="p", pipeline_root=str(tmp_path), components=[examples, gate, node]
+    )
+    assert len(compiler.Compiler().compile(pipeline).nodes) == 3
