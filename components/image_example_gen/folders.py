@@ -99,22 +99,26 @@ class _Walk:
 
     def pictures(self, folder: str) -> Iterator[tuple[str, int]]:
         """Yields the relative path and bytes of each picture at any depth below `folder`."""
-        visited = {_identity(os.stat(os.path.join(self._root, folder)))}
-        pending = collections.deque([(folder, self._above | visited)])
-        linked: collections.deque[tuple[str, frozenset]] = collections.deque()
+        visited: set[tuple[int, int]] = set()
+        identity = _identity(os.stat(os.path.join(self._root, folder)))
+        pending = collections.deque([(folder, identity, self._above)])
+        linked: collections.deque = collections.deque()
         while pending or linked:
             # Links last: what can be reached without one keeps its own path.
-            name, above = pending.popleft() if pending else linked.popleft()
+            name, identity, above = pending.popleft() if pending else linked.popleft()
+            if identity in visited:
+                continue
+            visited.add(identity)
+            above = above | {identity}
             folders, pictures = self._read(name, above)
             yield from pictures
-            for inner, identity, is_link in folders:
-                if identity not in visited:
-                    visited.add(identity)
-                    (linked if is_link else pending).append((inner, above | {identity}))
+            for inner, inner_identity, is_link in folders:
+                (linked if is_link else pending).append((inner, inner_identity, above))
 
     def notes(self) -> list[str]:
         """Returns a sentence on the files that were passed over, if any."""
-        kinds = ", ".join(f"{count} {kind}" for kind, count in self._passed.most_common(5))
+        most = sorted(self._passed.items(), key=lambda item: (-item[1], item[0]))[:5]
+        kinds = ", ".join(f"{count} {kind}" for kind, count in most)
         return [f"passed over, for their names are no picture's: {kinds}"] if kinds else []
 
     def _read(

@@ -74,10 +74,11 @@ def read_header(data: bytes, max_pixels: int) -> Header:
             channels = 3 if image.mode == "P" or kind == "GIF" else len(image.getbands())
         pixels = max(width * height, _gif_pixels(data) if kind == "GIF" else 0)
     except Exception as e:  # a hostile header may raise anything
-        text = _is_text(data)
-        raise Unusable(text or f"is damaged: its {kind} header cannot be read ({e})") from None
+        ill = "cut off" if is_cut_off(data, kind) else "damaged"
+        reason = _is_text(data) or f"is {ill}: its {kind} header cannot be read ({e})"
+        raise Unusable(reason) from None
     if pixels > max_pixels:
-        frames = " in all its frames" if pixels > width * height else ""
+        frames = ", but many frames" if pixels > width * height else ""
         raise Unusable(
             f"has {pixels} pixels ({width} x {height}{frames}), more than data.max_pixels "
             f"({max_pixels})"

@@ -1,17 +1,24 @@
 """What is done to a unit of pictures: read, verify, place, write. One function a pass."""
 
+import contextlib
+import functools
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from components.image_example_gen.decoder import decoded_sizes
+from components.image_example_gen.decoder import decoded_size
 from components.image_example_gen.grouping import Grouping, Seen, group_key
 from components.image_example_gen.listing import Entry, Reject
 from components.image_example_gen.pictures import Header, Unusable, is_cut_off, read_header
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
+_AT_ONCE = min(os.cpu_count() or 1, 8)
 _LARGE_PIXELS = 1 << 24
-"""From here on pictures are decoded one by one, for the sake of memory."""
+_LARGE = threading.Lock()
+"""Larger pictures are decoded one after the other, for the sake of memory."""
 
 
 class Written(NamedTuple):
@@ -56,8 +63,10 @@ def write(
     """
     written: list[Written] = []
     rejects: list[Reject] = []
+    check = functools.partial(_check, max_pixels=max_pixels)
+    pool = ThreadPoolExecutor(_AT_ONCE)
     for batch in read_unit(unit):
-        for read, checked in zip(batch, _check(batch, max_pixels), strict=True):
+        for read, checked in zip(batch, pool.map(check, batch), strict=True):
             entry = read.entry
             if isinstance(checked, str):
                 rejects.append(Reject(entry.path, checked))
@@ -85,32 +94,24 @@ def write(
             facts.write(split, example({**said, **known}))
             written.append(Written(entry.id, entry.label, read.content, split))
         progress(len(batch))
+    pool.shutdown()
     return written, rejects
 
 
 Checked = tuple[Header, tuple[int, int]]
 
 
-def _check(batch: Sequence[Read], max_pixels: int) -> list[Checked | str]:
-    """For each picture its header and upright (height, width), or why it cannot be used."""
-    headers = [_header(read, max_pixels) for read in batch]
-    sizes: dict[int, tuple[int, int] | str] = {}
-    small = [
-        i for i, h in enumerate(headers) if not isinstance(h, str) and h.pixels < _LARGE_PIXELS
-    ]
-    sizes.update(zip(small, decoded_sizes([batch[i].data for i in small]), strict=True))
-    result: list[Checked | str] = []
-    for i, (read, header) in enumerate(zip(batch, headers, strict=True)):
-        if isinstance(header, str):
-            result.append(header)
-            continue
-        size = sizes[i] if i in sizes else decoded_sizes([read.data])[0]
-        if isinstance(size, str):
-            ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
-            result.append(f"is {ill}: it cannot be decoded ({size})")
-        else:
-            result.append((header, size))
-    return result
+def _check(read: Read, max_pixels: int) -> Checked | str:
+    """A picture's header and upright (height, width), or why it cannot be used."""
+    header = _header(read, max_pixels)
+    if isinstance(header, str):
+        return header
+    try:
+        with _LARGE if header.pixels > _LARGE_PIXELS else contextlib.nullcontext():
+            return header, decoded_size(read.data)
+    except Unusable as e:
+        ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
+        return f"is {ill}: it cannot be decoded ({e})"
 
 
 def _header(read: Read, max_pixels: int) -> Header | str:
