@@ -53,6 +53,9 @@ class Choice(NamedTuple):
 
 _SHARE = Number(0, 1)
 
+CROP_AREA = (0.08, 1.0)
+"""Default `area` of random_resized_crop; here because the stored size follows from it."""
+
 ARGUMENTS: dict[str, dict[str, Number | Pair | Choice]] = {
     "random_resized_crop": {"area": Pair(0.01, 1), "aspect": Pair(0.1, 10)},
     "central_crop": {"fraction": Number(0.01, 1)},

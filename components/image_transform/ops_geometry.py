@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from components.image_transform.arguments import CROP_AREA
+
 Op = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Pair = tuple[float, float]
 
 
-def random_resized_crop(area: Pair = (0.08, 1.0), aspect: Pair = (3 / 4, 4 / 3)) -> Op:
+def random_resized_crop(area: Pair = CROP_AREA, aspect: Pair = (3 / 4, 4 / 3)) -> Op:
     """Crops a random box of the image; the policy stretches it to the image size.
 
     Args:

@@ -4,10 +4,11 @@ A policy is a list of ops, applied in order. Choose by one question: which chang
 would a person still give the same label? An augmentation that crosses this line teaches noise.
 """
 
+import math
 from typing import Any
 
 from components.errors import ConfigError
-from components.image_transform.arguments import check_op, nearest
+from components.image_transform.arguments import CROP_AREA, check_op, nearest
 
 POLICIES: dict[str, list[dict[str, Any]]] = {
     # Every epoch shows the same pictures, cut as evaluation cuts them. For a frozen backbone
@@ -118,3 +119,20 @@ def check_policy(spec: Any) -> list[dict[str, Any]]:
             f"not {spec!r}"
         )
     return [check_op(op, f"{where}: op {number}") for number, op in enumerate(spec, 1)]
+
+
+def default_stored_side(image_size: tuple[int, int], spec: Any) -> int:
+    """How large training pictures are stored where the configuration does not say.
+
+    Args:
+      image_size: height and width in pixels that the backbone is given.
+      spec: as in `check_policy`.
+
+    Returns:
+      The shorter side in pixels: 8/7 of the longer of the two, so that no frame has to be
+      enlarged; more where a crop takes so little of the picture that its middle size would be.
+    """
+    crops = [op for op in check_policy(spec) if op["op"] == "random_resized_crop"]
+    areas = [op.get("area", CROP_AREA) for op in crops]
+    reach = max([8 / 7, *((sum(area) / 2) ** -0.5 for area in areas)])
+    return math.ceil(max(image_size) * reach)

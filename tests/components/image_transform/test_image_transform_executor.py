@@ -173,6 +173,10 @@ def test_the_contact_sheet_shows_each_label_and_says_what_it_shows(done):
     for row in rows:
         assert by_path[row["path"]]["label"].decode() == row["label"]
         assert by_path[row["path"]]["id"].decode() == row["id"]
+        same_label = [
+            one["id"].decode() for one in given["train"] if one["label"] == row["label"].encode()
+        ]
+        assert row["id"] == min(same_label)
         assert row["views"] == [0, 1, 2, 3, 4]
     with Image.open(os.path.join(outputs["preprocessing"].uri, "contact_sheet.png")) as sheet:
         assert sheet.width > 6 * 150 and sheet.height > 3 * 150
@@ -183,7 +187,6 @@ def test_progress_counts_to_the_end(done):
     (found,) = [folder for folder, _, files in os.walk(root / "tmp") if FILE in files]
     with open(os.path.join(found, FILE)) as file:
         progress = json.load(file)
-    print(progress)
     assert progress["unit"] == "images" and progress["done"] > 0
 
 

@@ -7,7 +7,7 @@ import pytest
 from components.errors import ConfigError
 from components.image_transform.arguments import ARGUMENTS
 from components.image_transform.augmentation import OPS
-from components.image_transform.policies import POLICIES, check_policy
+from components.image_transform.policies import POLICIES, check_policy, default_stored_side
 from pipeline.config import POLICIES as CONFIGURABLE
 
 
@@ -83,3 +83,11 @@ def test_a_wrong_policy_is_one_clear_sentence(spec, said):
     assert message.startswith("transform.augment: ") and "\n" not in message
     for words in said:
         assert words in message
+
+
+def test_pictures_are_stored_larger_where_the_policy_crops_hard():
+    assert default_stored_side((224, 224), "none") == 256
+    assert default_stored_side((96, 192), "digits") == 220
+    assert default_stored_side((299, 299), "natural_light") == 358
+    assert default_stored_side((299, 299), "natural") == 404
+    assert default_stored_side((299, 299), [{"op": "random_resized_crop"}]) > 400
