@@ -4,7 +4,7 @@ import collections
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -50,10 +50,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             _empty(artifact.uri)
         self._tmp = self._get_tmp_dir()
         settings = exec_properties
-        resolved = resolve_span(settings["source"], settings.get("span"), settings.get("version"))
-        listing = list_source(resolved.source)
-        limits = settings["group_by"], settings["min_per_class"], settings["max_rejected"]
-        check_listing(listing, *limits)
+        span, version = settings.get("span"), settings.get("version")
+        listing = list_source(resolve_span(settings["source"], span, version).source)
+        # TFX removes the outputs of a failed node; a file beside them stays.
+        kept = os.path.join(os.path.dirname(rejects.uri), "last_failure.jsonl")
+        _limit(listing.rejects, len(listing.entries), listing, settings, kept)
+        check_listing(listing, settings["group_by"], settings["min_per_class"])
 
         numbered = list(enumerate(units(listing.entries)))
         grouping = self._group(numbered, listing, settings)
@@ -67,7 +69,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         refused = sorted([*listing.rejects, *found])
 
         _write_rejects(os.path.join(rejects.uri, "rejects.jsonl"), refused)
-        self._check(listing, written, refused, settings, os.path.dirname(rejects.uri))
+        _limit(refused, len(written), listing, settings, kept)
+        _check(written, len(refused), listing, settings)
         _describe(examples, facts, written, len(refused))
         rejects.set_int_custom_property("rejected", len(refused))
 
@@ -90,32 +93,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Work" >> beam.ParDo(work_on)
             )
         return [_load(work_on.result_path(number)) for number, _ in numbered]
-
-    def _check(
-        self,
-        listing: Listing,
-        written: list[work.Written],
-        refused: list[Reject],
-        settings: dict[str, Any],
-        folder: str,
-    ) -> None:
-        source = listing.source
-        if refused and len(refused) > settings["max_rejected"] * (len(written) + len(refused)):
-            # TFX removes the outputs of a failed node; this file stays, beside them.
-            kept = os.path.join(folder, "last_failure.jsonl")
-            _write_rejects(kept, refused)
-            check_rejects(refused, len(written), settings["max_rejected"], source, kept)
-        labels = collections.Counter(row.label for row in written)
-        notes = [f"{len(refused)} inputs were rejected"] if refused else []
-        counts = {label: labels[label] for label in listing.classes}
-        check_counts(counts, settings["min_per_class"], source, notes)
-        splits = collections.Counter(row.split for row in written)
-        for split in ("train", "test"):
-            if not splits[split]:
-                raise DataError(
-                    f"{source}: no picture falls into the split {split!r} "
-                    f"({dict(splits)}); give more groups of pictures, or other shares in data.split"
-                )
 
 
 class _OnUnit(beam.DoFn):
@@ -180,6 +157,34 @@ class _Write(_OnUnit):
                 self._group_by,
                 self._max_pixels,
                 self._progress.add,
+            )
+
+
+def _limit(
+    refused: Sequence[Reject], used: int, listing: Listing, settings: dict[str, Any], kept: str
+) -> None:
+    """Raises DataError if too many inputs are unusable, and then leaves all of them in `kept`."""
+    try:
+        check_rejects(refused, used, settings["max_rejected"], listing.source, kept)
+    except DataError:
+        _write_rejects(kept, refused)
+        raise
+
+
+def _check(
+    written: list[work.Written], refused: int, listing: Listing, settings: dict[str, Any]
+) -> None:
+    """Raises DataError if what is left cannot be learnt from."""
+    labels = collections.Counter(row.label for row in written)
+    notes = [f"{refused} inputs were rejected"] if refused else []
+    counts = {label: labels[label] for label in listing.classes}
+    check_counts(counts, settings["min_per_class"], listing.source, notes)
+    splits = collections.Counter(row.split for row in written)
+    for split in ("train", "test"):
+        if not splits[split]:
+            raise DataError(
+                f"{listing.source}: no picture falls into the split {split!r} ({dict(splits)}); "
+                "give more groups of pictures, or other shares in data.split"
             )
 
 

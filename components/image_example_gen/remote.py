@@ -1,6 +1,6 @@
 """Pictures behind URIs: http(s) by the standard library, the rest by TensorFlow's file systems."""
 
-import urllib.error
+import http.client
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def read_remote(uri: str, limit: int) -> bytes:
         try:
             with urllib.request.urlopen(uri, timeout=_TIMEOUT) as response:
                 return response.read(limit)
-        except ValueError as e:
+        except (ValueError, http.client.HTTPException) as e:
             raise OSError(str(e)) from None
     import tensorflow as tf
 
@@ -48,7 +48,7 @@ def _state(uri: str) -> str:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
                 kept = ("ETag", "Last-Modified", "Content-Length")
                 return " ".join(response.headers.get(name, "") for name in kept)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return ""
     import tensorflow as tf
 

@@ -11,7 +11,7 @@ from components.image_example_gen.folders import list_folder
 from components.image_example_gen.listing import Entry, Listing, Reject
 from components.image_example_gen.manifests import list_manifest
 from components.image_example_gen.samples import PREFIX, list_sample
-from components.image_example_gen.spans import Resolved, has_span, resolve_span
+from components.image_example_gen.spans import Resolved, resolve_span
 from components.image_example_gen.tfrecords import list_records, record_files, records_fingerprint
 
 __all__ = [
@@ -147,7 +147,7 @@ def _kind(source: str) -> tuple[str, str]:
             f"{source}: remote folders and manifests are not read; mount the bucket, "
             "or list the URIs of the pictures in a local manifest"
         )
-    source = os.path.expanduser(resolve_span(source).source if has_span(source) else source)
+    source = resolve_span(source).source
     if os.path.isfile(source):
         if source.lower().endswith(_MANIFESTS):
             return "manifest", source

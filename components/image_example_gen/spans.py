@@ -1,6 +1,7 @@
 """Numbers in a source's path: {SPAN} and {VERSION}, as TFX's ExampleGens know them."""
 
 import glob
+import os
 import re
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ def resolve_span(source: str, span: int | None = None, version: int | None = Non
     Raises:
       DataError: nothing there matches, or the placeholders do not make sense.
     """
+    source = os.path.expanduser(source)
     tokens = [match.group(1) for match in _TOKEN.finditer(source)]
     if not tokens:
         return Resolved(source, 0, None)
@@ -60,8 +62,3 @@ def resolve_span(source: str, span: int | None = None, version: int | None = Non
         if not found:
             raise DataError(f"{source}: span {span}, version {version} has gone; run again")
     return max(found, key=lambda f: (f.span, -1 if f.version is None else f.version, f.source))
-
-
-def has_span(source: str) -> bool:
-    """Whether a source's path has placeholders."""
-    return bool(_TOKEN.search(source))

@@ -56,49 +56,52 @@ def write(
       grouping: decides group and split.
       group_by: "content", or the column that names the group.
       max_pixels: see `read_header`.
-      progress: told the number of pictures done, after each batch.
+      progress: told the number of pictures done since it was last told.
 
     Returns:
       What was written, in order, and what was rejected.
     """
     written: list[Written] = []
     rejects: list[Reject] = []
-    check = functools.partial(_check, max_pixels=max_pixels)
-    pool = ThreadPoolExecutor(_AT_ONCE)
-    for batch in read_unit(unit):
-        for read, checked in zip(batch, pool.map(check, batch), strict=True):
-            entry = read.entry
-            if isinstance(checked, str):
-                rejects.append(Reject(entry.path, checked))
-                continue
-            header, (height, width) = checked
-            group, split = grouping.place(
-                read.content[:32], group_key(entry, group_by), entry.split
-            )
-            said: dict[str, Value] = {
-                "label": entry.label.encode(),
-                "path": entry.path.encode(),
-                "group": group.encode(),
-                "id": entry.id.encode(),
-                **{f"column/{name}": value.encode() for name, value in entry.columns.items()},
-            }
-            examples.write(split, example({**said, "image": read.data}))
-            known: dict[str, Value] = {
-                "split": split.encode(),
-                "format": header.format.encode(),
-                "width": width,
-                "height": height,
-                "channels": header.channels,
-                "bytes": len(read.data),
-            }
-            facts.write(split, example({**said, **known}))
-            written.append(Written(entry.id, entry.label, read.content, split))
-        progress(len(batch))
-    pool.shutdown()
+    for read, checked in _checked(unit, max_pixels):
+        progress(1)
+        entry = read.entry
+        if isinstance(checked, str):
+            rejects.append(Reject(entry.path, checked))
+            continue
+        header, (height, width) = checked
+        own_group = group_key(entry, group_by)
+        group, split = grouping.place(read.content[:32], own_group, entry.split)
+        said: dict[str, Value] = {
+            "label": entry.label.encode(),
+            "path": entry.path.encode(),
+            "group": group.encode(),
+            "id": entry.id.encode(),
+            **{f"column/{name}": value.encode() for name, value in entry.columns.items()},
+        }
+        known: dict[str, Value] = {
+            "split": split.encode(),
+            "format": header.format.encode(),
+            "width": width,
+            "height": height,
+            "channels": header.channels,
+            "bytes": len(read.data),
+        }
+        examples.write(split, example({**said, "image": read.data}))
+        facts.write(split, example({**said, **known}))
+        written.append(Written(entry.id, entry.label, read.content, split))
     return written, rejects
 
 
 Checked = tuple[Header, tuple[int, int]]
+
+
+def _checked(unit: Sequence[Entry], max_pixels: int) -> Iterator[tuple[Read, Checked | str]]:
+    """The pictures of a unit in its order, decoded ahead on several threads."""
+    check = functools.partial(_check, max_pixels=max_pixels)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for batch in read_unit(unit):
+            yield from zip(batch, pool.map(check, batch), strict=True)
 
 
 def _check(read: Read, max_pixels: int) -> Checked | str:

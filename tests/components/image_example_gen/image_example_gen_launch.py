@@ -15,6 +15,7 @@ from components.image_example_gen.component import ImageExampleGen
 
 SHARES = {"train": 0.6, "eval": 0.2, "test": 0.2}
 NODE = "ImageExampleGen"
+_ROOT = Path(__file__).parents[3]
 
 
 class Run(NamedTuple):
@@ -58,7 +59,7 @@ def run(root: Path, source: str | Path, **settings: Any) -> Run:
         components=[ImageExampleGen(source=str(source), **settings)],
         enable_cache=True,
         metadata_connection_config=store,
-        beam_pipeline_args=["--runner=FnApiRunner"],
+        beam_pipeline_args=["--runner=FnApiRunner", f"--setup_file={_ROOT / 'setup.py'}"],
     )
     ir = compiler.Compiler().compile(pipeline)
     with metadata.Metadata(store) as handle:
