@@ -107,7 +107,7 @@ class Transform(Section):
     stored_side: Annotated[int, Field(ge=32)] | None = Field(
         None,
         description="Shorter side in pixels to which training pictures are bounded on disk; by "
-        "default 8/7 of the image size.",
+        "default 8/7 of the image size, more where the policy crops hard.",
     )
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from components.evaluator.component import Evaluator
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.image_transform.component import ImageTransform
+from components.image_transform.policies import default_stored_side
 from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
@@ -69,7 +70,8 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         image_size=json.dumps(transform.image_size),
         crop_fraction=transform.crop_fraction,
         augment=json.dumps(transform.augment, sort_keys=True),
-        stored_side=transform.stored_side or -(-min(transform.image_size) * 8 // 7),
+        stored_side=transform.stored_side
+        or default_stored_side(transform.image_size, transform.augment),
         seed=config.seed,
     )
     features = None
