@@ -5,17 +5,18 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from components.errors import DataError
 from components.image_example_gen.listing import (
     SPLIT_NAMES,
     Entry,
     FileState,
+    Ids,
     Listing,
     Reject,
     display,
     fingerprint,
-    with_ids,
 )
 
 USABLE = frozenset("jpg jpeg jpe jfif png gif bmp dib".split())
@@ -59,27 +60,35 @@ def list_folder(root: str) -> Listing:
             "class into a folder of the class's name, or list them in a .csv or .jsonl manifest"
         )
     for name in loose:
-        walk.rejects.append(Reject(display(name), "lies outside every class folder: has no label"))
+        walk.rejects.append(Reject(name, "lies outside every class folder: has no label"))
+    ids = Ids()
     entries = [
         Entry(
-            path=display(name),
+            path=picture.path,
             label=display(label),
-            location=os.path.join(root, name),
+            location=picture.location,
             split=split,
-            size=size,
+            size=picture.size,
+            id=ids(picture.path),
         )
         for split, label, folder in places
-        for name, size in walk.pictures(folder)
+        for picture in walk.pictures(folder)
     ]
     return Listing(
         source=display(root),
-        entries=tuple(sorted(with_ids(entries), key=lambda entry: entry.id)),
+        entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         rejects=tuple(sorted(walk.rejects)),
         notes=(*notes, *walk.notes()),
         columns=(),
         classes=tuple(sorted({display(label) for _, label, _ in places})),
         fingerprint=fingerprint(walk.files),
     )
+
+
+class _Picture(NamedTuple):
+    path: str  # relative to the root, fit to be shown
+    location: str
+    size: int
 
 
 class _Walk:
@@ -95,10 +104,10 @@ class _Walk:
     def top(self, folder: str) -> tuple[list[str], list[str]]:
         """Returns the names of the folders in `folder`, and the relative paths of its pictures."""
         folders, pictures = self._read(folder, self._above)
-        return [os.path.basename(name) for name, _, _ in folders], [name for name, _ in pictures]
+        return [os.path.basename(name) for name, _, _ in folders], [p.path for p in pictures]
 
-    def pictures(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Yields the relative path and bytes of each picture at any depth below `folder`."""
+    def pictures(self, folder: str) -> Iterator[_Picture]:
+        """Yields each picture at any depth below `folder`."""
         visited: set[tuple[int, int]] = set()
         identity = _identity(os.stat(os.path.join(self._root, folder)))
         pending = collections.deque([(folder, identity, self._above)])
@@ -123,12 +132,12 @@ class _Walk:
 
     def _read(
         self, folder: str, above: frozenset
-    ) -> tuple[list[tuple[str, tuple[int, int], bool]], list[tuple[str, int]]]:
-        """One folder: its folders as (path, identity, is a link), its pictures as (path, bytes)."""
+    ) -> tuple[list[tuple[str, tuple[int, int], bool]], list[_Picture]]:
+        """One folder: its folders as (path, identity, is a link), and its pictures."""
         folders, pictures = [], []
         try:
             with os.scandir(os.path.join(self._root, folder)) as scan:
-                found = sorted(scan, key=lambda item: os.fsencode(item.name))
+                found = sorted(scan, key=lambda item: item.name)
         except OSError as e:
             self._reject(folder, f"cannot be read ({e.strerror})")
             return [], []
@@ -152,8 +161,9 @@ class _Walk:
                 self._reject(name, "is no regular file")
             else:
                 state = f"{status.st_size} {status.st_mtime_ns}"
-                self.files.append(FileState(display(name), state))
-                pictures.append((name, status.st_size))
+                shown = display(name)
+                self.files.append(FileState(shown, state))
+                pictures.append(_Picture(shown, item.path, status.st_size))
         return folders, pictures
 
     def _reject(self, name: str, reason: str) -> None:

@@ -111,12 +111,14 @@ def fingerprint(files: Iterable[FileState]) -> str:
     return digest.hexdigest()
 
 
-def with_ids(entries: Iterable[Entry]) -> list[Entry]:
-    """Returns the entries with their ids, in the order given."""
-    seen: collections.Counter[str] = collections.Counter()
-    result = []
-    for entry in entries:
-        name = f"{entry.path}\0{seen[entry.path] or ''}"
-        seen[entry.path] += 1
-        result.append(dataclasses.replace(entry, id=hashlib.sha256(name.encode()).hexdigest()[:16]))
-    return result
+class Ids:
+    """Gives out the ids of one listing: `ids(path)` for each entry, in its order."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def __call__(self, path: str) -> str:
+        """Returns the id for the next entry of this path."""
+        before = self._seen.get(path, 0)
+        self._seen[path] = before + 1
+        return hashlib.sha256(f"{path}\0{before or ''}".encode()).hexdigest()[:16]

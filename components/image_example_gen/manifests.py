@@ -13,11 +13,11 @@ from components.image_example_gen.listing import (
     SPLIT_NAMES,
     Entry,
     FileState,
+    Ids,
     Listing,
     Reject,
     display,
     fingerprint,
-    with_ids,
 )
 
 _SHOWN = 5
@@ -48,6 +48,7 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
     rows = list(_read(manifest))
     bad: list[str] = []
     entries: list[Entry] = []
+    ids = Ids()
     rejects: list[Reject] = []
     files = [FileState(display(os.path.basename(manifest)), _state(os.stat(manifest)))]
     labels: dict[str, tuple[str, int]] = {}
@@ -90,6 +91,7 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
                 split=SPLIT_NAMES.get(split.lower()),
                 columns={display(name): display(value) for name, value in values.items() if value},
                 size=size,
+                id=ids(display(path)),
             )
         )
     if bad:
@@ -107,7 +109,7 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
         notes.append("the manifest has a column 'group': it counts only with group_by: group")
     return Listing(
         source=display(manifest),
-        entries=tuple(sorted(with_ids(entries), key=lambda entry: entry.id)),
+        entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         rejects=tuple(sorted(rejects)),
         notes=tuple(notes),
         columns=tuple(sorted(map(display, columns))),

@@ -8,7 +8,7 @@ import io
 import os
 
 from components.errors import DataError
-from components.image_example_gen.listing import Entry, FileState, Listing, fingerprint, with_ids
+from components.image_example_gen.listing import Entry, FileState, Ids, Listing, fingerprint
 
 PREFIX = "builtin://"
 
@@ -34,7 +34,7 @@ def list_sample(source: str) -> Listing:
     version = importlib.metadata.version(package)
     return Listing(
         source=source,
-        entries=tuple(sorted(with_ids(entries), key=lambda entry: entry.id)),
+        entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         rejects=(),
         notes=(),
         columns=tuple(sorted({column for entry in entries for column in entry.columns})),
@@ -54,9 +54,11 @@ def read_digit(location: str) -> bytes:
 
 
 def _list_digits() -> list[Entry]:
+    ids = Ids()
     return [
-        Entry(path=f"digits/{index}.png", label=label, location=f"{PREFIX}digits/{index}")
+        Entry(path, label, f"{PREFIX}digits/{index}", id=ids(path))
         for index, (_, label) in enumerate(_digits())
+        for path in [f"digits/{index}.png"]
     ]
 
 
@@ -80,17 +82,20 @@ def _list_solar_cells() -> list[Entry]:
     root = _package_folder("elpv_dataset", "builtin://solar_cells", package, "make samples")
     folder = os.path.join(root, "data")
     entries = []
+    ids = Ids()
     with open(os.path.join(folder, "labels.csv"), encoding="utf-8") as labels:
         for line in labels:
             path, probability, kind = line.split()
             location = os.path.join(folder, path)
+            shown = f"solar_cells/{os.path.basename(path)}"
             entries.append(
                 Entry(
-                    path=f"solar_cells/{os.path.basename(path)}",
+                    path=shown,
                     label="defective" if float(probability) > 0.5 else "functional",
                     location=location,
                     columns={"type": kind, "probability": f"{float(probability):.4g}"},
                     size=os.path.getsize(location),
+                    id=ids(shown),
                 )
             )
     return entries

@@ -9,10 +9,10 @@ from components.image_example_gen.listing import (
     SPLIT_NAMES,
     Entry,
     FileState,
+    Ids,
     Listing,
     display,
     fingerprint,
-    with_ids,
 )
 from components.image_example_gen.records import parse_example, read_records
 
@@ -61,6 +61,7 @@ def list_records(folder: str) -> Listing:
       DataError: a file is no TFRecord of Examples, or is cut off; named with the record.
     """
     entries = []
+    ids = Ids()
     for name, split in record_files(folder):
         location = os.path.join(folder, name)
         for index, record in enumerate(read_records(location)):
@@ -95,11 +96,12 @@ def list_records(folder: str) -> Listing:
                     split=SPLIT_NAMES.get(own_split) or split,
                     columns=columns,
                     size=len(image[0]),
+                    id=ids(display(path)),
                 )
             )
     return Listing(
         source=display(folder),
-        entries=tuple(with_ids(entries)),
+        entries=tuple(entries),
         rejects=(),
         notes=(),
         columns=tuple(sorted({name for entry in entries for name in entry.columns})),
