@@ -126,7 +126,7 @@ def _resumed(make_fn_args, images, settings):
 
 
 # 48 pictures an epoch, two epochs a phase: inside an epoch of the second phase, then of the first.
-@pytest.mark.parametrize("images", [152, 24])
+@pytest.mark.parametrize("images", [168, 40])
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     make_fn_args, augmenting, images, monkeypatch
 ):
@@ -149,7 +149,7 @@ def test_a_killed_training_goes_on_wherever_it_was_and_whatever_it_trains(
     }
     whole = make_fn_args("whole", **settings)
     run_fn(whole)
-    for images in (48, 96, 104, 144, 184, 192):
+    for images in (48, 96, 112, 144, 184, 192):
         assert_equal(_resumed(make_fn_args, images, settings), whole)
 
 
