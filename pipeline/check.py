@@ -4,7 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from components.errors import BackboneError, ConfigError
+from components.backbone.handles import check_endpoint, describe, resolve
+from components.errors import ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
 from pipeline.config import Config
@@ -26,7 +27,8 @@ def check(config: Config, places: Places) -> dict[str, Any]:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
     """
     check_policy(config.transform.augment)
-    _check_handle(config.model.backbone.handle)
+    if "://" not in config.model.backbone.handle:  # else it may have to be fetched
+        resolve(config.model.backbone.handle)
     if config.data.schema_path and not Path(config.data.schema_path).is_file():
         raise ConfigError(
             f"data.schema_path: there is no file {config.data.schema_path}; give a schema.pbtxt, "
@@ -65,33 +67,11 @@ def check_module(config: Config) -> None:
     Raises:
       BackboneError: the handle leads to no module, or the module lacks the auxiliary endpoint.
     """
-    from components.backbone.handles import describe, resolve
-
     path = resolve(config.model.backbone.handle)
     auxiliary = config.model.auxiliary_head
-    if auxiliary is None:
-        return
-    endpoints = describe(path).endpoints
-    if auxiliary.endpoint not in endpoints:
-        known = ", ".join(name for name in sorted(endpoints) if name != "default") or "none"
-        raise BackboneError(
-            f"model.auxiliary_head.endpoint: {config.model.backbone.handle} has no endpoint "
-            f"{auxiliary.endpoint!r}; it has: {known}"
-        )
-
-
-def _check_handle(handle: str) -> None:
-    """A local handle must be a folder with a SavedModel in it; a remote one is resolved later."""
-    if "://" in handle or (not handle.startswith((".", "/", "~")) and not Path(handle).exists()):
-        return
-    path = Path(handle).expanduser()
-    if not path.is_dir():
-        hint = "; `make modules` builds the default one" if "efficientnet_lite0" in handle else ""
-        raise BackboneError(f"model.backbone.handle: there is no folder {handle}{hint}")
-    if not (path / "saved_model.pb").is_file():
-        raise BackboneError(
-            f"model.backbone.handle: {handle} is no Hub module: it holds no saved_model.pb"
-        )
+    if auxiliary:
+        endpoints = describe(path).endpoints
+        check_endpoint(auxiliary.endpoint, endpoints, config.model.backbone.handle, spatial=True)
 
 
 def _check_slices(config: Config, listing: Any) -> None:

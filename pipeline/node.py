@@ -84,15 +84,8 @@ def _sentence(error: BaseException) -> str:
         seen = seen.__cause__ or seen.__context__
     text = str(error).strip() or "no message"
     # Beam carries the error of a worker only as text; its last line is the error itself.
-    for name in (
-        "DataError",
-        "BackboneError",
-        "ConfigError",
-        "EvaluationError",
-        "ServingError",
-        "RegistryError",
-    ):
-        marker = f"components.errors.{name}: "
+    for kind in GraftError.__subclasses__():
+        marker = f"{kind.__module__}.{kind.__name__}: "
         if marker in text:
             return text.rsplit(marker, 1)[1].split(" [while running", 1)[0].strip()
     return f"{type(error).__name__}: {text.splitlines()[-1][:2000]}"

@@ -14,6 +14,7 @@ from tfx.utils import io_utils, path_utils
 from components.evaluator import predictions, tfma_files
 from components.evaluator.decision import Decision, decide
 from components.evaluator.evaluation import evaluate
+from components.files import split_files, write_json
 from components.progress import Progress
 
 
@@ -38,7 +39,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             self._get_tmp_dir() if self._context else None, total=counts.get("test")
         )
         rows, scores = predictions.predict(
-            list(predictions.split_files(folder)),
+            split_files(folder),
             [path_utils.serving_model_path(m.uri) for m in (model, baseline) if m],
             progress.add,
         )
@@ -50,7 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         tfma_files.write_tfma(
             evaluation.uri, rows, candidate, blessed, slices, self._make_beam_pipeline
         )
-        _write_json(evaluation, "metrics.json", metrics)
+        write_json(evaluation.uri, "metrics.json", metrics)
         evaluation.set_json_value_custom_property("metrics", metrics["overall"])
         evaluation.set_int_custom_property("images", len(rows.ids))
         said = artifact_utils.get_single_instance(output_dict["predictions"])
@@ -88,11 +89,6 @@ def _bless(
         if fileio.exists(path := os.path.join(blessing.uri, name)):
             fileio.remove(path)
     io_utils.write_string_file(os.path.join(blessing.uri, files[decision.blessed]), "")
-    _write_json(
-        blessing, "blessing.json", {"blessed": decision.blessed, "reasons": decision.reasons}
+    write_json(
+        blessing.uri, "blessing.json", {"blessed": decision.blessed, "reasons": decision.reasons}
     )
-
-
-def _write_json(artifact: types.Artifact, name: str, value: Any) -> None:
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    io_utils.write_string_file(os.path.join(artifact.uri, name), text)

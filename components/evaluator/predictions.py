@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -151,10 +151,3 @@ def _text(features, key: str) -> str:
 
 def _decoded(text: bytes) -> str:
     return text.decode(errors="backslashreplace")
-
-
-def split_files(folder: str) -> Iterator[str]:
-    """Yields the TFRecord files of a split's folder, in order."""
-    for name in sorted(tf.io.gfile.listdir(folder)):
-        if not name.startswith("."):
-            yield os.path.join(folder, name)

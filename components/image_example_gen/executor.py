@@ -15,6 +15,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.errors import DataError
+from components.files import empty, read_json
 from components.image_example_gen import work
 from components.image_example_gen.grouping import Grouping, Seen, join
 from components.image_example_gen.listing import SPLITS, Entry, Reject
@@ -47,7 +48,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             for key in ("examples", "facts", "rejects")
         )
         for artifact in (examples, facts, rejects):
-            _empty(artifact.uri)
+            empty(artifact.uri)
         self._tmp = self._get_tmp_dir()
         settings = exec_properties
         span, version = settings.get("span"), settings.get("version")
@@ -92,7 +93,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 | "Spread" >> beam.Reshuffle()
                 | "Work" >> beam.ParDo(work_on)
             )
-        return [_load(work_on.result_path(number)) for number, _ in numbered]
+        return [read_json(work_on.result_path(number)) for number, _ in numbered]
 
 
 class _OnUnit(beam.DoFn):
@@ -207,15 +208,3 @@ def _write_rejects(path: str, rejects: Iterable[Reject]) -> None:
     with tf.io.gfile.GFile(path, "w") as file:
         for reject in rejects:
             file.write(json.dumps(reject._asdict(), ensure_ascii=False) + "\n")
-
-
-def _load(path: str) -> Any:
-    with tf.io.gfile.GFile(path) as file:
-        return json.loads(file.read())
-
-
-def _empty(uri: str) -> None:
-    """A killed execution's retry is given the same folder, leftovers and all."""
-    if tf.io.gfile.exists(uri):
-        tf.io.gfile.rmtree(uri)
-    tf.io.gfile.makedirs(uri)

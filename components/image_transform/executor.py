@@ -14,6 +14,7 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.errors import DataError
+from components.files import empty, read_json, split_files, write_json
 from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
@@ -45,17 +46,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         transformed = artifact_utils.get_single_instance(output_dict["transformed_examples"])
         preprocessing = artifact_utils.get_single_instance(output_dict["preprocessing"])
         for artifact in (transformed, preprocessing):
-            _empty(artifact.uri)
+            empty(artifact.uri)
         folder = os.path.join(transformed.uri, "Split-train")
         tf.io.gfile.makedirs(folder)
 
         stored, counts = self._store(input_dict["examples"], folder, settings["stored_side"])
         labels = vocabulary(counts)
 
-        _write_json(preprocessing.uri, "labels.json", labels)
+        write_json(preprocessing.uri, "labels.json", labels)
         kept = ("image_size", "crop_fraction", "augment", "seed", "stored_side")
         facts = {name: settings[name] for name in kept}
-        _write_json(preprocessing.uri, "preprocessing.json", facts)
+        write_json(preprocessing.uri, "preprocessing.json", facts)
         export_augmentation(
             os.path.join(preprocessing.uri, "augmentation"),
             policy,
@@ -91,7 +92,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
         stored, counts = {}, {split: collections.Counter[str]() for split in _SPLITS}
         for index, unit in enumerate(units):
-            result = _read_json(_result(results, index))
+            result = read_json(_result(results, index))
             if "error" in result:
                 raise DataError(result["error"])
             found = Stored(**result)
@@ -112,13 +113,7 @@ class _Unit(NamedTuple):
 def _units(uris: list[str], folder: str) -> Iterator[_Unit]:
     for split in _SPLITS:
         folders = [os.path.join(uri, f"Split-{split}") for uri in uris]
-        sources = [
-            os.path.join(place, name)
-            for place in folders
-            if tf.io.gfile.isdir(place)
-            for name in sorted(tf.io.gfile.listdir(place))
-            if not name.startswith(".")
-        ]
+        sources = [source for place in folders for source in split_files(place)]
         for number, source in enumerate(sources):
             name = f"data_tfrecord-{number:05d}-of-{len(sources):05d}.gz"
             yield _Unit(split, source, os.path.join(folder, name) if split == "train" else None)
@@ -179,21 +174,4 @@ def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augme
     name = augment if isinstance(augment, str) else ", ".join(one["op"] for one in augment)
     title = f"Augmentation: {name or 'none'}"
     draw_contact_sheet(os.path.join(folder, "contact_sheet.png"), title, rows)
-    _write_json(folder, "contact_sheet.json", facts)
-
-
-def _write_json(folder: str, name: str, value: Any) -> None:
-    with tf.io.gfile.GFile(os.path.join(folder, name), "w") as file:
-        file.write(json.dumps(value, ensure_ascii=False, indent=1) + "\n")
-
-
-def _read_json(path: str) -> Any:
-    with tf.io.gfile.GFile(path) as file:
-        return json.loads(file.read())
-
-
-def _empty(uri: str) -> None:
-    """A killed execution's retry is given the same folder, leftovers and all."""
-    if tf.io.gfile.exists(uri):
-        tf.io.gfile.rmtree(uri)
-    tf.io.gfile.makedirs(uri)
+    write_json(folder, "contact_sheet.json", facts)

@@ -20,6 +20,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.errors import ServingError
+from components.files import split_files, write_json
 from components.serving_check.comparison import Expected, compare
 from components.serving_check.pictures import choose, kind
 from components.serving_check.probe import BATCH
@@ -133,8 +134,9 @@ def judge(answer: dict[str, Any], expected: Expected, tolerance: float) -> dict[
 
 def _pictures(folder: str) -> Iterator[tuple[str, bytes]]:
     """Yields (id, original bytes) of the split's Examples, one at a time."""
-    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
-    for record in tf.data.TFRecordDataset(files, "GZIP").prefetch(8).as_numpy_iterator():
+    for record in (
+        tf.data.TFRecordDataset(split_files(folder), "GZIP").prefetch(8).as_numpy_iterator()
+    ):
         features = tf.train.Example.FromString(record).features.feature
         yield features["id"].bytes_list.value[0].decode(), features["image"].bytes_list.value[0]
 
@@ -164,5 +166,4 @@ def _bless(blessing: types.Artifact, verdict: dict[str, Any]) -> None:
     io_utils.write_string_file(os.path.join(blessing.uri, _BLESSED if passed else _NOT_BLESSED), "")
     blessing.set_int_custom_property(_PROPERTY, int(passed))
     blessing.set_int_custom_property("images", verdict["images"])
-    text = json.dumps(verdict, indent=1, ensure_ascii=False) + "\n"
-    io_utils.write_string_file(os.path.join(blessing.uri, "infra_blessing.json"), text)
+    write_json(blessing.uri, "infra_blessing.json", verdict)

@@ -13,6 +13,7 @@ from tfx.utils import path_utils
 
 from components.content import content_hash
 from components.errors import ConfigError
+from components.files import empty
 from components.progress import Progress
 from components.trainer.fn_args import FnArgs
 from components.trainer.records import record_files
@@ -26,9 +27,8 @@ class Executor(base_executor.BaseExecutor):
         run_fn = _load_run_fn(exec_properties["run_fn"])
         model = artifact_utils.get_single_instance(output_dict["model"])
         model_run = artifact_utils.get_single_instance(output_dict["model_run"])
-        for leftover in (model.uri, model_run.uri):  # of a killed execution that had this URI
-            shutil.rmtree(leftover, ignore_errors=True)
-            os.makedirs(leftover)
+        for artifact in (model, model_run):
+            empty(artifact.uri)
 
         fn_args = FnArgs(
             train_files=_files(input_dict["transformed_examples"], "train"),

@@ -1,6 +1,5 @@
 """The records that training reads: which files, what is in them, and what their labels mean."""
 
-import glob
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.errors import DataError
+from components.files import split_files
 from components.image_transform.preprocessing import get_preprocess
 
 _STRING = tf.io.FixedLenFeature([], tf.string)
@@ -59,7 +59,7 @@ def load_preprocessing(folder: str) -> Preprocessing:
 
 def record_files(folder: str, split: str) -> tuple[str, ...]:
     """The TFRecord files of one split of an artifact's folder, sorted; hidden files left out."""
-    return tuple(sorted(glob.glob(os.path.join(glob.escape(folder), f"Split-{split}", "*"))))
+    return tuple(split_files(os.path.join(folder, f"Split-{split}")))
 
 
 def read_records(files: Sequence[str], features: dict[str, Any]) -> tf.data.Dataset:

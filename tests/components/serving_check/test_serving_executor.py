@@ -12,6 +12,7 @@ from tfx.types import standard_artifacts
 
 from components.artifacts import Predictions
 from components.evaluator import predictions
+from components.files import split_files
 from components.serving_check import executor as serving_executor
 from components.serving_check.executor import Executor
 
@@ -31,7 +32,7 @@ def evaluated(tmp_path_factory):
     records = [*tiny.test_split(80), tiny.example(rotated(), "red", 900)]
     examples = tiny.examples_artifact(folder / "examples", records)
     model = tiny.model_artifact(folder / "model", tiny.ColourModel(NAMES))
-    files = list(predictions.split_files(os.path.join(examples.uri, "Split-test")))
+    files = split_files(os.path.join(examples.uri, "Split-test"))
     rows, (scores,) = predictions.predict(files, [os.path.join(model.uri, "Format-Serving")])
     said = tiny.output(Predictions, folder / "predictions")
     predictions.write(said.uri, rows, scores)
