@@ -8,8 +8,9 @@ TESTS = tests
 UPGRADE =
 
 bin := .venv/bin
-# Each word of SET becomes one --set, quoted for the shell.
-sets = $(foreach pair,$(SET),--set '$(subst ','\'',$(pair))')
+# One word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
+sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup modules samples run-local test verify lint requirements clean
@@ -21,7 +22,7 @@ help:  ## This list
 
 run-local: setup modules  ## Run the whole pipeline on this machine
 #: CONFIG=configs/digits.yaml  RUNS=runs  SET="train.max_epochs=1 data.source=/my/images"
-	@$(bin)/python -m pipeline run $(CONFIG) --runs $(RUNS) $(sets)
+	@$(bin)/python -m pipeline run $(call quote,$(CONFIG)) --runs $(call quote,$(RUNS)) $(sets)
 
 test: setup modules  ## The quick tests
 #: TESTS=tests/components/backbone for a part of them

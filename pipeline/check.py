@@ -4,8 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from components.backbone.handles import check_endpoint, describe, resolve
-from components.errors import ConfigError
+from components.backbone.handles import check_endpoint, check_size, describe, resolve
+from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
 from pipeline.config import Config
@@ -20,8 +20,9 @@ def check(config: Config, places: Places) -> dict[str, Any]:
       places: where its runs would go.
 
     Returns:
-      What a run would do: `name`, `images`, `classes` {label: count}, `nodes`, `backbone`,
-      `phases` (sentences), `augment`, `thresholds` (sentences), `destination`, `registry`.
+      What a run would do: `name`, `images`, `notes` (sentences on how the source was read),
+      `classes` {label: count}, `backbone`, `image_size`, `augment`, `phases` (sentences),
+      `thresholds` (sentences), `destination`, `registry`.
 
     Raises:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
@@ -42,6 +43,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
     return {
         "name": config.name,
         "images": len(listing.entries),
+        "notes": list(listing.notes),
         "classes": dict(sorted(listing.labels().items())),
         "backbone": config.model.backbone.handle,
         "image_size": list(config.transform.image_size),
@@ -56,7 +58,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             for metric, limit in config.evaluate.thresholds.items()
             for sentence in _limits(metric, limit)
         ],
-        "destination": str(places.serving(config)),
+        "destination": str(places.serving(config.push.destination)),
         "registry": places.registry(config),
     }
 
@@ -65,13 +67,22 @@ def check_module(config: Config) -> None:
     """Looks into the module itself, which costs TensorFlow's import and a load.
 
     Raises:
-      BackboneError: the handle leads to no module, or the module lacks the auxiliary endpoint.
+      BackboneError: the handle leads to no module, or the module cannot be trained as configured,
+        lacks the auxiliary endpoint, or takes pictures of another size.
     """
-    path = resolve(config.model.backbone.handle)
-    auxiliary = config.model.auxiliary_head
-    if auxiliary:
-        endpoints = describe(path).endpoints
-        check_endpoint(auxiliary.endpoint, endpoints, config.model.backbone.handle, spatial=True)
+    handle = config.model.backbone.handle
+    module = describe(resolve(handle))
+    check_size(module.image_size, config.transform.image_size, handle)
+    trains_batch_norm = config.model.backbone.batch_norm != "inference"
+    if not config.frozen and trains_batch_norm and not module.trainable:
+        raise BackboneError(
+            f"module {handle}: has no training mode, so it cannot be fine-tuned with batch norm in "
+            "training mode; set model.backbone.batch_norm to inference, or keep the backbone "
+            "frozen (train.phases of the head alone)"
+        )
+    if config.model.auxiliary_head:
+        endpoint = config.model.auxiliary_head.endpoint
+        check_endpoint(endpoint, module.endpoints, handle, spatial=True)
 
 
 def _check_slices(config: Config, listing: Any) -> None:

@@ -3,11 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.errors import ConfigError, GraftError
+
+if TYPE_CHECKING:
+    from pipeline.places import Places
 
 _DEFAULT_CONFIG = "configs/digits.yaml"
 config_argument = click.argument("config", type=click.Path(), default=_DEFAULT_CONFIG)
@@ -110,6 +113,8 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     registry = plan["registry"]
     click.echo(f"{config}: the configuration and what it names are in order. A run would")
     click.echo(f"  read       {plan['images']:,} images of {len(counts)} classes: {shown}{more}")
+    for note in plan["notes"]:
+        click.echo(f"             {note}")
     click.echo(
         f"  augment    {plan['augment'] if isinstance(plan['augment'], str) else 'own list of ops'}"
     )
@@ -138,8 +143,7 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
     from pipeline.predict import predict as classify
     from pipeline.predict import pushed_model
 
-    home = _home(runs, name)
-    answers = classify(pushed_model(home / "serving"), list(images), top)
+    answers = classify(pushed_model(_places(runs, name)), list(images), top)
     if as_json:
         _print_json(answers)
     else:
@@ -176,18 +180,16 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
     from pipeline.report import write_report
     from pipeline.summary import summarize
 
-    home = _home(runs, name)
-    if not (home / "metadata.db").is_file():
-        raise ConfigError(f"{home}: holds no runs yet; `make run-local` makes one")
-    store = open_store(home / "metadata.db")
+    places = _places(runs, name)
+    store = open_store(places.metadata)
     known = run_ids(store)
     chosen = run_id or (known[-1] if known else None)
     found = read_run(store, chosen) if chosen else None
     if found is None:
         raise ConfigError(
-            f"{home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
+            f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
         )
-    folder = home / "reports" / found.id
+    folder = places.report(found.id)
     summary = summarize(found, str(folder / "index.html"), sum(n.seconds for n in found.nodes))
     path = write_report(found, summary, folder)
     if out:
@@ -199,8 +201,10 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
         click.echo(str(path))
 
 
-def _home(runs: str, name: str | None) -> Path:
-    """The folder of one configuration's runs; the only one there is where no name is given."""
+def _places(runs: str, name: str | None) -> "Places":
+    """Where one configuration's runs lie; the only one's that there is where no name is given."""
+    from pipeline.places import Places
+
     root = Path(runs).expanduser().resolve()
     known = sorted(p.parent.name for p in root.glob("*/metadata.db"))
     if name is None and len(known) == 1:
@@ -214,7 +218,7 @@ def _home(runs: str, name: str | None) -> Path:
         raise ConfigError(f"{root}: {there}")
     if name not in known:
         raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
-    return root / name
+    return Places(root, name)
 
 
 def _print_json(value: Any) -> None:

@@ -118,6 +118,15 @@ class Transform(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _stored_large_enough(self) -> "Transform":
+        if self.stored_side is not None and self.stored_side < max(self.image_size):
+            raise ValueError(
+                f"stored_side: {self.stored_side} pixels would have to be enlarged to the image "
+                f"size; give at least {max(self.image_size)}, or remove the key"
+            )
+        return self
+
 
 class Backbone(Section):
     """The TensorFlow Hub module."""

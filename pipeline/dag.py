@@ -113,7 +113,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         model=trainer.outputs["model"],
         blessing=evaluator.outputs["blessing"],
         infra_blessing=serving.outputs["infra_blessing"],
-        destination=str(places.serving(config)),
+        destination=str(places.serving(config.push.destination)),
         keep=config.push.keep,
     )
     nodes = [

@@ -67,7 +67,12 @@ def restore_push(run: lineage.Run, config: Config, places: Places) -> str | None
     if pusher.state != "cached":
         return pushed.properties["pushed_destination"]
     content = pushed.properties["content_hash"]
-    return push(model.path("Format-Serving"), places.serving(config), content, config.push.keep)
+    return push(
+        model.path("Format-Serving"),
+        places.serving(config.push.destination),
+        content,
+        config.push.keep,
+    )
 
 
 def restore_registration(run: lineage.Run, config: Config, places: Places) -> None:

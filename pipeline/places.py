@@ -57,11 +57,9 @@ class Places:
         """What the libraries said during a run."""
         return self.home / "logs" / f"{run_id}.log"
 
-    def serving(self, config: Config) -> Path:
-        """Folder of pushed versions."""
-        if config.push.destination:
-            return Path(config.push.destination).expanduser().resolve()
-        return self.home / "serving"
+    def serving(self, destination: str | None) -> Path:
+        """Folder of pushed versions, given the configuration's `push.destination`."""
+        return Path(destination).expanduser().resolve() if destination else self.home / "serving"
 
     def registry(self, config: Config) -> dict[str, Any]:
         """Which registry, where, and under which name."""

@@ -5,20 +5,30 @@ from typing import Any
 
 from components.errors import DataError, ServingError
 from components.pusher.push import newest
+from pipeline.lineage import open_store, read_run, run_ids
+from pipeline.places import Places
 
 
-def pushed_model(serving: Path) -> Path:
-    """Returns the folder of the newest pushed version.
+def pushed_model(places: Places) -> Path:
+    """Returns the folder of the newest pushed version, where the last run would push to.
 
     Raises:
       ServingError: nothing has been pushed there.
     """
+    serving = places.serving(_last_destination(places))
     found = newest(serving)
     if found is None:
         raise ServingError(
             f"{serving}: holds no pushed model; run the pipeline until it is blessed"
         )
     return Path(found.path)
+
+
+def _last_destination(places: Places) -> str | None:
+    store = open_store(places.metadata)
+    runs = run_ids(store)
+    last = read_run(store, runs[-1]) if runs else None
+    return last.config["push"]["destination"] if last else None
 
 
 def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any]]:

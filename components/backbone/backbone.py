@@ -160,11 +160,7 @@ class Backbone(tf.Module):
         expected = self._module.image_spec.shape
         if not expected.is_compatible_with(images.shape):
             height, width = expected[1:3]
-            raise BackboneError(
-                f"module {self.handle}: takes images of {height} x {width} pixels only, not "
-                f"{images.shape[1]} x {images.shape[2]}; set transform.image_size to "
-                f"[{height}, {width}]"
-            )
+            handles.check_size((height, width), tuple(images.shape[1:3]), self.handle)
 
 
 class Exported(tf.Module):

@@ -128,6 +128,27 @@ def check_endpoint(
         )
 
 
+def check_size(
+    fixed: tuple[int, int] | None, image_size: tuple[int | None, int | None], handle: str
+) -> None:
+    """Checks that a module takes pictures of a size.
+
+    Args:
+      fixed: height and width in pixels that the module takes alone, or None where it takes any.
+      image_size: height and width in pixels that it is to be given.
+      handle: the module, for the message.
+
+    Raises:
+      BackboneError: naming the size that it takes.
+    """
+    if fixed and tuple(image_size) != tuple(fixed):
+        height, width = image_size
+        raise BackboneError(
+            f"module {handle}: takes images of {fixed[0]} x {fixed[1]} pixels only, not "
+            f"{height} x {width}; set transform.image_size to [{fixed[0]}, {fixed[1]}]"
+        )
+
+
 def in_order(names: Iterable[str]) -> list[str]:
     """Endpoint names as a reader counts: block_2 before block_10, "default" last."""
 

@@ -111,11 +111,11 @@ def affine(
       rotation: largest angle in degrees, either way.
       shear: largest slant of vertical lines in degrees, either way.
       translation: largest shift as a fraction of height and of width, either way.
-      zoom: smallest and largest magnification; a value and its inverse are as likely.
+      zoom: smallest and largest magnification, drawn evenly on a logarithmic scale.
       fill: what comes in from outside: "reflect" mirrors the image (photographs), "nearest"
         goes on with its border (one background), "black".
 
-    Source: the Jacobian ops of AutoAugment (Cubuk et al. 2019), drawn together and applied once.
+    Source: the affine ops of AutoAugment (Cubuk et al. 2019), drawn together and applied once.
     """
     fill_mode = {"reflect": "REFLECT", "nearest": "NEAREST", "black": "CONSTANT"}[fill]
     radians = math.pi / 180

@@ -1,6 +1,7 @@
 """The whole pipeline as a user runs it: by the command line, in a process of its own."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -146,6 +147,38 @@ def test_a_worse_model_is_not_pushed_and_the_reason_is_said(done):
     assert not summary["blessed"]
     assert any("below" in reason for reason in summary["blessing_reasons"])
     assert (done.served(), done.registered()) == (["1"], ["1"])
+
+
+def test_a_nasty_folder_is_trained_on_what_is_good_in_bounded_memory(tmp_path):
+    images = tmp_path / "images"
+    nasty = Path(__file__).parents[1] / "components" / "image_example_gen" / "nasty.py"
+    said = subprocess.check_output([sys.executable, nasty, images], text=True)
+    assert said == "285 good, 30 bad\n"
+    task = Task(
+        tmp_path,
+        images,
+        augment="natural",
+        phases="[{train: all, epochs: 1, learning_rate: 1.0e-4}]",
+    )
+    process = task.start("run", str(task.config), "--set", ANY, "--set", "data.max_rejected=0.1")
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, printed
+    images = task.summary()["images"]
+    assert images.pop("rejected") == 30
+    assert sum(images.values()) == 285
+    report = Path(task.summary()["report"]).read_text()
+    for reason in (
+        "bomb.png",
+        "1600000000 pixels",
+        "cut off",
+        "is a text",
+        "is HEIC",
+        "leads back to itself",
+    ):
+        assert reason in report
+    print(usage.ru_maxrss / 2**20, "GiB at the peak")
+    assert usage.ru_maxrss < 3_000_000_000 / 1024
 
 
 KILLED_AT = (

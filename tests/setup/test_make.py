@@ -39,12 +39,17 @@ def test_help_is_what_make_says_first():
 
 def test_a_run_takes_the_default_configuration():
     words = make("--dry-run", "run-local")
-    assert "-m pipeline run configs/digits.yaml --runs runs" in words
+    assert "-m pipeline run 'configs/digits.yaml' --runs 'runs'" in words
+
+
+def test_paths_may_hold_spaces():
+    words = make("--dry-run", "run-local", "CONFIG=my task.yaml", "RUNS=/tmp/my runs")
+    assert "-m pipeline run 'my task.yaml' --runs '/tmp/my runs'" in words
 
 
 def test_each_word_of_set_becomes_a_setting():
     words = make("--dry-run", "run-local", "RUNS=/tmp/r", "SET=a.b=1 c.d=[x,y] e=it's")
-    assert "--runs /tmp/r --set 'a.b=1' --set 'c.d=[x,y]' --set 'e=it'\\''s'" in words
+    assert "--runs '/tmp/r' --set 'a.b=1' --set 'c.d=[x,y]' --set 'e=it'\\''s'" in words
 
 
 def test_the_shipped_package_holds_every_module_and_template(tmp_path):

@@ -1,0 +1,218 @@
+"""The command line: what it says of a task, and of a user's mistakes, before any work begins."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+
+from pipeline.cli import main
+from pipeline.lineage import Node, Run, open_store, record_start
+
+MODULE = "modules/efficientnet_lite0"
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two class folders of twelve noisy pictures."""
+    rng = np.random.default_rng(0)
+    for label in ("ripe", "unripe"):
+        folder = tmp_path / "bananas" / label
+        folder.mkdir(parents=True)
+        for i in range(12):
+            pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+    return tmp_path / "bananas"
+
+
+@pytest.fixture
+def write(tmp_path, images):
+    """write(**sections) -> the path of a configuration over the images."""
+
+    def write(**sections):
+        path = tmp_path / "ripeness.yaml"
+        values = {"name": "ripeness", "data": {"source": str(images)}, **sections}
+        path.write_text(yaml.safe_dump(values))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def graft(tmp_path):
+    """graft(*arguments) -> its exit code and all that it printed."""
+
+    def graft(*arguments):
+        result = CliRunner().invoke(main, [*arguments, "--runs", str(tmp_path / "runs")])
+        if not isinstance(result.exception, SystemExit | None):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return graft
+
+
+def refusal(graft, *arguments):
+    """The one message of a mistake; `run` gives the same as `check`, before it makes anything."""
+    code, printed = graft(*arguments)
+    assert code == 2, printed
+    assert printed.startswith("error: ")
+    return printed
+
+
+def test_check_says_what_a_run_would_do(graft, write):
+    code, printed = graft("check", write())
+    assert code == 0, printed
+    assert "24 images of 2 classes: ripe 12, unripe 12" in printed
+    assert f"{MODULE} at 224×224; head: 3 epochs at 0.001; all: 5 epochs at 0.0001" in printed
+    assert "accuracy at least 0.5" in printed
+    assert "ripeness in mlflow" in printed
+
+
+def test_check_says_what_was_passed_over(graft, write, images):
+    (images / "ripe" / "notes.pdf").write_bytes(b"%PDF")
+    assert "pdf" in graft("check", write())[1]
+
+
+def test_check_gives_json(graft, write):
+    plan = json.loads(graft("check", write(), "--json")[1])
+    assert plan["classes"] == {"ripe": 12, "unripe": 12}
+
+
+def test_check_and_help_do_not_pay_for_tensorflow(write):
+    program = (
+        "import sys; from click.testing import CliRunner; from pipeline.cli import main\n"
+        f"for words in (['check', {write()!r}], ['--help'], ['config']):\n"
+        "    assert CliRunner().invoke(main, words).exit_code == 0\n"
+        "assert not {'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_missing_folder_is_named(graft, write, tmp_path, command):
+    message = refusal(graft, command, write(data={"source": str(tmp_path / "banana")}))
+    assert str(tmp_path / "banana") in message
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_one_class_only_is_named(graft, write, images, command):
+    for picture in (images / "unripe").iterdir():
+        picture.unlink()
+    (images / "unripe").rmdir()
+    assert "ripe" in refusal(graft, command, write())
+
+
+def test_a_class_with_too_few_images_is_named_with_its_number(graft, write, images):
+    for i in range(5):
+        (images / "unripe" / f"{i}.png").unlink()
+    message = refusal(graft, "check", write())
+    assert "unripe" in message and "7" in message and "10" in message
+
+
+def test_an_unknown_op_names_the_nearest(graft, write):
+    message = refusal(graft, "check", write(transform={"augment": [{"op": "brigthness"}]}))
+    assert "brightness" in message
+
+
+def test_a_column_that_the_data_lacks_is_named(graft, write):
+    assert "'site'" in refusal(graft, "check", write(evaluate={"slices": ["site"]}))
+
+
+def test_a_schema_that_is_not_there_is_named(graft, write, images):
+    data = {"source": str(images), "schema_path": "no.pbtxt"}
+    assert "no.pbtxt" in refusal(graft, "check", write(data=data))
+
+
+def test_a_folder_that_is_no_module_is_named(graft, write, images):
+    message = refusal(graft, "check", write(model={"backbone": {"handle": str(images)}}))
+    assert str(images) in message and "saved_model.pb" in message
+
+
+def test_a_module_that_is_not_there_is_named(graft, write):
+    message = refusal(graft, "check", write(model={"backbone": {"handle": "modules/none"}}))
+    assert "modules/none: there is no such folder" in message
+
+
+def test_an_endpoint_that_the_module_lacks_is_said_with_those_it_has(graft, write):
+    config = write(model={"auxiliary_head": {"endpoint": "block_1O"}})
+    assert graft("check", config)[0] == 0  # without a look into the module
+    message = refusal(graft, "check", config, "--modules")
+    assert "has no endpoint block_1O" in message and "block_10" in message
+
+
+def test_a_module_of_one_size_refuses_another(graft, write, tmp_path):
+    module = fixed_size_module(tmp_path / "small", train_mode=True)
+    config = write(model={"backbone": {"handle": module}})
+    message = refusal(graft, "check", config, "--modules")
+    assert "takes images of 32 x 32 pixels only, not 224 x 224" in message
+    size = "transform.image_size=[32, 32]"
+    assert graft("check", config, "--modules", "--set", size)[0] == 0
+
+
+def test_a_module_without_training_mode_is_refused_where_it_would_be_trained(
+    graft, write, tmp_path
+):
+    handle = fixed_size_module(tmp_path / "small", train_mode=False)
+    config = write(model={"backbone": {"handle": handle}}, transform={"image_size": [32, 32]})
+    assert "no training mode" in refusal(graft, "check", config, "--modules")
+    frozen = "train.phases=[{train: head, epochs: 1, learning_rate: 0.1}]"
+    for way in ("model.backbone.batch_norm=inference", frozen):
+        assert graft("check", config, "--modules", "--set", way)[0] == 0
+
+
+def test_predict_without_runs_says_how_to_get_one(graft, images):
+    assert "make run-local" in refusal(graft, "predict", str(images / "ripe" / "0.png"))
+
+
+def test_predict_and_report_ask_which_of_several_tasks(graft, images, tmp_path):
+    for name in ("apples", "bananas"):
+        record(tmp_path / "runs", name)
+    for command in (("predict", str(images / "ripe" / "0.png")), ("report",)):
+        assert "apples, bananas" in refusal(graft, *command)
+        assert "'pears'" in refusal(graft, *command, "--name", "pears")
+
+
+def test_predict_looks_where_the_last_run_pushes_to(graft, images, tmp_path):
+    record(tmp_path / "runs", "bananas", destination=str(tmp_path / "elsewhere"))
+    message = refusal(graft, "predict", str(images / "ripe" / "0.png"))
+    assert f"{tmp_path / 'elsewhere'}: holds no pushed model" in message
+
+
+def test_a_run_that_is_not_known_is_said_with_those_that_are(graft, tmp_path):
+    record(tmp_path / "runs", "bananas")
+    assert "knows no run 7; it has: 1" in refusal(graft, "report", "7")
+
+
+def record(runs, name, destination=None):
+    """Notes the start of one run, as the runner does before any node."""
+    (runs / name).mkdir(parents=True)
+    config = {"name": name, "push": {"destination": destination}}
+    run = Run("1", config, "0" * 12, 0.0, {}, [Node("Trainer", "skipped")])
+    record_start(open_store(runs / name / "metadata.db"), run, name)
+
+
+def fixed_size_module(folder, train_mode):
+    """A TF2 module of 32 x 32 pixels."""
+    import tensorflow as tf
+
+    module = tf.train.Checkpoint()
+    module.scale = tf.Variable(1.0)
+    spec = tf.TensorSpec([None, 32, 32, 3], tf.float32)
+
+    def features(images):
+        return module.scale * tf.reduce_mean(images, [1, 2])
+
+    if train_mode:
+        module.__call__ = tf.function(lambda images, training=False: features(images))
+        for training in (False, True):
+            module.__call__.get_concrete_function(spec, training=training)
+    else:
+        module.__call__ = tf.function(features, [spec])
+    module.variables = module.trainable_variables = [module.scale]
+    tf.saved_model.save(module, str(folder))
+    return str(folder)
