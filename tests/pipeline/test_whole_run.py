@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.lineage import open_store, read_run, run_ids
+
 pytestmark = pytest.mark.slow
 
 CONFIG = """
@@ -70,6 +72,11 @@ class Task:
 
     def served(self):
         return sorted(p.name for p in (self.home / "serving").iterdir() if p.name.isdigit())
+
+    def failed_nodes(self):
+        store = open_store(self.home / "metadata.db")
+        runs = [read_run(store, run_id) for run_id in run_ids(store)]
+        return {node.id for run in runs for node in run.nodes if node.state == "failed"}
 
     def registered(self):
         from components.registry_pusher.registry import get_registry
@@ -207,6 +214,7 @@ def test_a_run_killed_at_every_node_ends_as_if_never_killed(tmp_path, images):
             process.wait()
 
     summary = killed.run("--set", ANY)
+    assert killed.failed_nodes() == set(KILLED_AT)
     assert summary["metrics"] == whole.summary()["metrics"]
     assert summary["images"] == whole.summary()["images"]
     assert summary["blessed"]
