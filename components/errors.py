@@ -25,5 +25,9 @@ class ServingError(GraftError):
     """The exported model cannot be loaded, asked, or pushed."""
 
 
+class StoreError(GraftError):
+    """The metadata store cannot be opened."""
+
+
 class RegistryError(GraftError):
     """The model registry cannot be reached, or refuses what it is given."""

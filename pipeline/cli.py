@@ -1,6 +1,7 @@
 """The command line: `graft`, the same as `python -m pipeline`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,10 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     loaded = load_config(config, overrides)
     plan = check_config(loaded, Places.of(runs, loaded))
     if modules:
-        check_module(loaded)
+        from pipeline.terminal import library_noise_to
+
+        with library_noise_to(Path(os.devnull)):
+            check_module(loaded)
     if as_json:
         _print_json(plan)
         return
@@ -142,8 +146,11 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
     """Ask the pushed model about image files."""
     from pipeline.predict import predict as classify
     from pipeline.predict import pushed_model
+    from pipeline.terminal import library_noise_to
 
-    answers = classify(pushed_model(_places(runs, name)), list(images), top)
+    model = pushed_model(_places(runs, name))
+    with library_noise_to(Path(os.devnull)):
+        answers = classify(model, list(images), top)
     if as_json:
         _print_json(answers)
     else:

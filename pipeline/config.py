@@ -355,7 +355,10 @@ def _sentence(path: str | Path, error: Any) -> str:
         return f"{path}: {key}: there is no such key{_nearest(location[-1], known)}"
     if error["type"] == "missing":
         return f"{path}: {key}: is required; add it (`graft config` prints every key)"
-    message = error["msg"].removeprefix("Value error, ")
+    if location[-1:] == ["[key]"]:  # of a mapping whose keys are fixed
+        key, known = ".".join(location[:-1]), error["ctx"]["expected"]
+        return f"{path}: {key}: there is no such key; there are: {known}"
+    message = error["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     given = error.get("input")
     shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
     return f"{path}: {key + ': ' if key else ''}{message[:1].lower() + message[1:]}{shown}"

@@ -13,6 +13,8 @@ from typing import Any
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from components.errors import StoreError
+
 RUN_CONTEXT = "graft_run"
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {pb.Execution.COMPLETE: "ran", pb.Execution.CACHED: "cached"}
@@ -96,11 +98,21 @@ class Run:
 
 
 def open_store(database: str | Path) -> mlmd.MetadataStore:
-    """Opens a SQLite metadata store, making it where there is none."""
+    """Opens a SQLite metadata store, making it where there is none.
+
+    Raises:
+      StoreError: the file is something else, or damaged, or cannot be written.
+    """
     connection = pb.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
     connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-    return mlmd.MetadataStore(connection)
+    try:
+        return mlmd.MetadataStore(connection)
+    except Exception as e:  # mlmd raises what its C++ code happens to
+        raise StoreError(
+            f"{database}: cannot be opened as a metadata store ({str(e).splitlines()[0][:200]}); "
+            "restore it from a copy, or move it away: the next run then begins anew"
+        ) from None
 
 
 def record_start(store: mlmd.MetadataStore, run: Run, pipeline_name: str) -> None:

@@ -58,7 +58,7 @@ def run_node(ir: pipeline_pb2.Pipeline, node_id: str, run_id: str) -> None:
             executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
         ).launch()
-    except Exception as e:
+    except (Exception, KeyboardInterrupt) as e:
         message = _sentence(e)
         _record(connection, run_id, node_id, message)
         raise NodeFailed(node_id, message) from e
@@ -83,6 +83,8 @@ def _sentence(error: BaseException) -> str:
             return str(seen)
         seen = seen.__cause__ or seen.__context__
     text = str(error).strip() or "no message"
+    if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in text:
+        return "interrupted"
     # Beam carries the error of a worker only as text; its last line is the error itself.
     for kind in GraftError.__subclasses__():
         marker = f"{kind.__module__}.{kind.__name__}: "

@@ -5,6 +5,8 @@ import datetime
 import importlib.metadata
 import logging
 import os
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -41,11 +43,17 @@ def run_local(config: Config, places: Places, quiet: bool = False) -> dict[str, 
       The summary, as `summary.json` has it.
 
     Raises:
-      ConfigError: another run is using the same folder.
+      ConfigError: the folder cannot be made, or another run is using it.
+      StoreError: the metadata store there is damaged.
       BackboneError: the backbone cannot be what the configuration wants.
     """
     started = time.time()
-    places.home.mkdir(parents=True, exist_ok=True)
+    try:
+        places.home.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise ConfigError(
+            f"{places.home}: cannot be made ({e.strerror}); give a folder with --runs"
+        ) from None
     with _only_run_in(places):
         run_id = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         with library_noise_to(places.log(run_id)) as stream:
@@ -90,14 +98,41 @@ def _run(
         finally:
             terminal.node(lineage.node_state(store, run_id, node_id))
 
-    try:
-        with contextlib.suppress(NodeFailed):  # its message is in the store, and so in the summary
-            LocalBeamRunner(run_id, around_node).run_with_ir(ir)
-    finally:
-        with terminal.working("writing the report"):
-            summary = finish(store, run_id, places, config, time.time() - started)
-        terminal.end(summary, str(places.log(run_id)))
+    with _interrupts() as interrupted:
+        try:
+            with contextlib.suppress(NodeFailed):  # its message is in the store, so in the summary
+                LocalBeamRunner(run_id, around_node).run_with_ir(ir)
+        finally:
+            with terminal.working("writing the report"):
+                summary = finish(store, run_id, places, config, time.time() - started)
+            if not interrupted.is_set():
+                terminal.end(summary, str(places.log(run_id)))
     return summary
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Ends in KeyboardInterrupt after a Ctrl-C, which Beam would turn into an error of its own.
+
+    Yields:
+      Set once there was one.
+    """
+    interrupted = threading.Event()
+
+    def note(*_: Any) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    except Exception:
+        if not interrupted.is_set():
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

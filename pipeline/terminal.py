@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.spinner import Spinner
 
 from components.progress import FILE
 from pipeline.lineage import Node
@@ -48,11 +50,10 @@ class Terminal:
     @contextlib.contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Shows that something is going on, while it does; nothing where it is no terminal."""
-        with (
-            self.console.status(escape(text))
-            if self.console.is_terminal
-            else contextlib.nullcontext()
-        ):
+        if not self.console.is_terminal or self.console.quiet:
+            yield
+            return
+        with self._live(Spinner("dots", escape(text))):
             yield
 
     @contextlib.contextmanager
@@ -62,15 +63,15 @@ class Terminal:
             yield
             return
         started, stop = time.monotonic(), threading.Event()
-        with self.console.status(escape(node_id)) as status:
+        spinner = Spinner("dots", escape(node_id))
+        with self._live(spinner):
 
             def follow() -> None:
                 while not stop.wait(_POLL_SECONDS):
                     seconds = time.monotonic() - started
                     told = _progress(artifacts, node_id)
-                    status.update(
-                        escape(f"{node_id:<18} {_amount(told, seconds)}  {seconds:.0f} s")
-                    )
+                    amount = _amount(told, seconds)
+                    spinner.update(text=escape(f"{node_id:<18} {amount}  {seconds:.0f} s"))
 
             thread = threading.Thread(target=follow, daemon=True)
             thread.start()
@@ -79,6 +80,17 @@ class Terminal:
             finally:
                 stop.set()
                 thread.join()
+
+    def _live(self, spinner: Spinner) -> Live:
+        # Not console.status: it would catch what the libraries print, and show it.
+        return Live(
+            spinner,
+            console=self.console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def node(self, node: Node) -> None:
         """Prints the line of a node that has ended."""

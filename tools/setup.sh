@@ -49,14 +49,14 @@ fitting_release() {
     esac
 }
 
-# Sets `python` to an interpreter's own path (not a shim's), or says what is needed and what is here.
+# Sets `python` to an interpreter's own path (no shim, and not this .venv's own), or says what is needed and what is here.
 find_python() {
     case $release in
     1.16) versions='3\.11' needed='CPython 3.11' candidates='python3.11 python3 python' ;;
     *) versions='3\.1[123]' needed='CPython 3.11, 3.12 or 3.13'
        candidates='python3 python3.13 python3.12 python3.11 python' ;;
     esac
-    about='import platform as p, sys; print(p.python_implementation(), p.python_version(), sys.executable)'
+    about='import platform as p, sys; print(p.python_implementation(), p.python_version(), sys._base_executable)'
     found=
     for candidate in ${PYTHON:-$candidates}; do
         seen=$("$candidate" -c "$about" 2>/dev/null) || continue

@@ -99,6 +99,20 @@ def test_a_missing_folder_is_named(graft, write, tmp_path, command):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_folder_for_runs_that_cannot_be_made_is_named(write, tmp_path):
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(main, ["run", write(), "--runs", str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'file' / 'ripeness'}: cannot be made" in result.output
+
+
+def test_a_damaged_metadata_store_is_named(graft, tmp_path):
+    (tmp_path / "runs" / "bananas").mkdir(parents=True)
+    (tmp_path / "runs" / "bananas" / "metadata.db").write_text("no database at all")
+    message = refusal(graft, "report")
+    assert "metadata.db: cannot be opened" in message and "move it away" in message
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_one_class_only_is_named(graft, write, images, command):
     for picture in (images / "unripe").iterdir():

@@ -48,6 +48,11 @@ def test_a_value_out_of_bounds_names_key_bound_and_value(write):
     assert "1.5" in message
 
 
+def test_an_unknown_metric_is_said_with_those_there_are(write):
+    message = refusal(write(SMALLEST), "evaluate.thresholds.acuracy.at_least=0.5")
+    assert "evaluate.thresholds.acuracy: there is no such key; there are: 'accuracy'" in message
+
+
 def test_an_unknown_policy_names_the_nearest(write):
     path = write({**SMALLEST, "transform": {"augment": "natrual"}})
     assert "did you mean 'natural'?" in refusal(path)
