@@ -30,7 +30,7 @@ test: setup modules  ## The quick tests
 
 verify: lint  ## Everything: lint and all tests, the slow ones too
 	@$(MAKE) --no-print-directory setup modules
-	@$(bin)/python -m pytest -m '' $(TESTS)
+	@$(bin)/python -m pytest -m '' --hypothesis-profile=default $(TESTS)
 
 lint: setup  ## ruff and mypy
 	@$(bin)/ruff check .
