@@ -8,8 +8,12 @@ from components.backbone.handles import check_endpoint, check_size, describe, re
 from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
+from components.importing import import_object
 from pipeline.config import Config
 from pipeline.places import Places
+
+SMALLEST_BATCH = 8
+"""Below it TensorFlow Hub's documentation advises against batch norm in training mode."""
 
 
 def check(config: Config, places: Places) -> dict[str, Any]:
@@ -22,7 +26,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
     Returns:
       What a run would do: `name`, `images`, `notes` (sentences on how the source was read),
       `classes` {label: count}, `backbone`, `image_size`, `augment`, `phases` (sentences),
-      `thresholds` (sentences), `destination`, `registry`.
+      `thresholds` (sentences), `warnings` (sentences), `destination`, `registry`.
 
     Raises:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
@@ -49,7 +53,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
         "image_size": list(config.transform.image_size),
         "augment": config.transform.augment,
         "phases": [
-            f"{phase.train}: {min(phase.epochs, epochs or phase.epochs)} epochs "
+            f"{_part(phase.train)}: {min(phase.epochs, epochs or phase.epochs)} epochs "
             f"at {phase.learning_rate:g}"
             for phase in config.train.phases
         ],
@@ -58,9 +62,23 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             for metric, limit in config.evaluate.thresholds.items()
             for sentence in _limits(metric, limit)
         ],
+        "warnings": warnings(config),
         "destination": str(places.serving(config.push.destination)),
         "registry": places.registry(config),
     }
+
+
+def warnings(config: Config) -> list[str]:
+    """What is allowed and seldom meant, a sentence each."""
+    said = []
+    trains_norms = not config.frozen and config.model.backbone.batch_norm != "inference"
+    if trains_norms and config.train.batch_size < SMALLEST_BATCH:
+        said.append(
+            f"train.batch_size {config.train.batch_size}: batch norm in training mode takes its "
+            f"moments from so few pictures; give {SMALLEST_BATCH} or more, or set "
+            "model.backbone.batch_norm to inference"
+        )
+    return said
 
 
 def check_module(config: Config) -> None:
@@ -69,7 +87,11 @@ def check_module(config: Config) -> None:
     Raises:
       BackboneError: the handle leads to no module, or the module cannot be trained as configured,
         lacks the auxiliary endpoint, or takes pictures of another size.
+      ConfigError: a head, a loss or a run_fn that cannot be imported.
     """
+    for key in ("model.head", "model.loss", "train.run_fn"):
+        section, name = key.split(".")
+        import_object(getattr(getattr(config, section), name), key)
     handle = config.model.backbone.handle
     module = describe(resolve(handle))
     check_size(module.image_size, config.transform.image_size, handle)
@@ -93,6 +115,10 @@ def _check_slices(config: Config, listing: Any) -> None:
                 f"evaluate.slices: the data has no column {name!r}; "
                 f"it has: {', '.join(sorted(columns))}"
             )
+
+
+def _part(train: str | tuple[str, ...]) -> str:
+    return train if isinstance(train, str) else f"head and {' '.join(train)}"
 
 
 def _limits(metric: str, limit: Any) -> list[str]:

@@ -110,6 +110,9 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     if as_json:
         _print_json(plan)
         return
+    for warning in plan["warnings"]:
+        click.secho("warning: ", fg="yellow", nl=False, err=True)
+        click.echo(warning, err=True)
     counts = sorted(plan["classes"].items(), key=lambda item: -item[1])
     shown = ", ".join(f"{label} {count:,}" for label, count in counts[:12])
     more = f", and {len(counts) - 12} more" if len(counts) > 12 else ""

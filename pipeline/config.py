@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
 
@@ -172,28 +172,67 @@ class Model(Section):
         description="Share of the label's weight spread over all classes; slim's ImageNet recipe "
         "uses 0.1.",
     )
+    head: str = Field(
+        "components.trainer.heads.Head",
+        description="Import path of the head: (features, classes, seed) -> tf.Module, called with "
+        "feature vectors [N, features], gives logits [N, classes].",
+    )
+    loss: str = Field(
+        "components.trainer.losses.cross_entropy",
+        description="Import path of the loss: (targets [N, classes], logits [N, classes]) -> [N].",
+    )
     auxiliary_head: AuxiliaryHead | None = Field(None, description="None, or where it sits.")
 
 
 class Phase(Section):
     """A stretch of training with one set of trainable variables."""
 
-    train: Literal["head", "all"] = Field(
-        description="What is trained: the head, or head and backbone."
+    train: str | tuple[str, ...] = Field(
+        description="What is trained: 'head'; 'all', head and backbone; or the head and those "
+        "variables of the backbone whose names match one of a list of patterns, such as "
+        "['*/block_1[0-5]/*'] (`graft module show` lists names).",
     )
-    epochs: int = Field(ge=1, description="Passes over the train split.")
-    learning_rate: float = Field(
-        gt=0.0, le=10.0, description="Peak rate; cosine decay to zero after a short warm-up."
+    epochs: int = Field(ge=1, description="Passes over the train split, at most.")
+    learning_rate: float = Field(gt=0.0, le=10.0, description="Peak rate.")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="What the rate does after the warm-up: falls to zero, or stays."
     )
+    warm_up: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        0.1, description="Share of the phase's steps in which the rate climbs to its peak."
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="Adam, AdamW, or SGD with Nesterov momentum 0.9."
+    )
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        0.01,
+        description="AdamW's decay of kernels a step, times the rate (Loshchilov and Hutter 2019); "
+        "the other optimizers know none.",
+    )
+    first_layer_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        1.0,
+        description="Share of the rate that the backbone's first layer gets; it rises "
+        "geometrically to all of it at the last layer (Howard and Ruder 2018).",
+    )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Epochs without a lower eval loss after which the phase ends early; the "
+        "weights of its best epoch are kept. None: every epoch is trained, the last one kept.",
+    )
+
+    @field_validator("train")
+    @classmethod
+    def _known_part(cls, train: Any) -> Any:
+        if isinstance(train, str) and train not in ("head", "all"):
+            raise ValueError(f"there is no {train!r}; give head, all, or a list of patterns")
+        if not train:
+            raise ValueError("a list of patterns needs one at least; for none give head")
+        return train
 
 
 class Train(Section):
     """How the network learns."""
 
     batch_size: int = Field(32, ge=1, le=65536, description="Pictures a step.")
-    optimizer: Literal["adam", "sgd"] = Field(
-        "adam", description="Adam, or SGD with Nesterov momentum 0.9."
-    )
     phases: tuple[Phase, ...] = Field(
         (
             Phase(train="head", epochs=3, learning_rate=1e-3),
@@ -204,6 +243,17 @@ class Train(Section):
     )
     max_epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Caps the epochs of every phase, for a quick try."
+    )
+    class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0.0)]] = Field(
+        "none",
+        description="What a picture's loss counts by its label: all the same; 'balanced', in "
+        "inverse proportion to the label's share of the train split; or weights by label, 1 for "
+        "those not named.",
+    )
+    calibrate: bool = Field(
+        True,
+        description="Whether a temperature, fitted on the eval split, makes the served scores "
+        "honest (Guo et al. 2017). It changes no decision.",
     )
     run_fn: str = Field(
         "components.trainer.run_fn.run_fn", description="Import path of the training function."
@@ -273,6 +323,14 @@ class Config(Section):
     def uses_features(self) -> bool:
         """Whether features are computed once, by FeatureExtractor, instead of at every step."""
         return self.frozen and self.transform.augment in ("none", [])
+
+    @model_validator(mode="after")
+    def _can_stop_early(self) -> "Config":
+        if not self.data.split.eval and any(phase.patience for phase in self.train.phases):
+            raise ValueError(
+                "train.phases: patience watches the eval split; give data.split.eval a share"
+            )
+        return self
 
     @model_validator(mode="after")
     def _goes_together(self) -> "Config":
@@ -370,16 +428,16 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
         field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
         if field is None:
             continue  # an index or a dictionary key: the section stays
-        section = _section_of(field.annotation) or section
+        section = section_of(field.annotation) or section
     return list(section.model_fields)
 
 
-def _section_of(annotation: Any) -> type[Section] | None:
+def section_of(annotation: Any) -> type[Section] | None:
     """The Section inside an annotation such as `AuxiliaryHead | None` or `tuple[Phase, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        if found := _section_of(inner):
+        if found := section_of(inner):
             return found
     return None
 

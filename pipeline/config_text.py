@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic_core import PydanticUndefined
 
-from pipeline.config import Config, Section
+from pipeline.config import Config, Section, section_of
 
 _WIDTH = 96
 
@@ -31,10 +31,11 @@ def _lines(section: type[Section], indent: int) -> list[str]:
         lines += textwrap.wrap(
             comment, _WIDTH, initial_indent=f"{space}# ", subsequent_indent=f"{space}# "
         )
-        nested = field.annotation
-        if isinstance(nested, type) and issubclass(nested, Section):
+        nested = section_of(field.annotation)
+        if nested and nested is field.annotation:
             lines += [f"{space}{name}:", *_lines(nested, indent + 2)]
         else:
+            lines += _keys(nested, space) if nested else []
             value = _REQUIRED.get(name) if required else _plain(field.default)
             lines.append(f"{space}{name}: {_flow(value)}")
         if indent == 0:
@@ -42,9 +43,23 @@ def _lines(section: type[Section], indent: int) -> list[str]:
     return lines
 
 
+def _keys(section: type[Section], space: str) -> list[str]:
+    """What may stand in each item of a list or a mapping, or in what is left out by default."""
+    lines = []
+    for name, field in section.model_fields.items():
+        default = "required" if field.is_required() else _flow(_plain(field.default))
+        lines += textwrap.wrap(
+            f"{name} ({default}): {field.description}",
+            _WIDTH,
+            initial_indent=f"{space}#   ",
+            subsequent_indent=f"{space}#     ",
+        )
+    return lines
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Section):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", exclude_defaults=True)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

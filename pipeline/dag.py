@@ -16,6 +16,7 @@ from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.image_transform.component import ImageTransform
 from components.image_transform.policies import default_stored_side
+from components.importing import source_hash
 from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
@@ -92,6 +93,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         train=json.dumps(train_section(config), sort_keys=True),
         seed=config.seed,
         module_hash=module_hash,
+        own_code=source_hash([config.train.run_fn, config.model.head, config.model.loss]),
         checkpoints=str(places.checkpoints),
     )
     baseline = create_baseline(trainer.outputs["model"])

@@ -30,6 +30,24 @@ class History(tf.train.experimental.PythonState):
         self.epochs, self.seconds = json.loads(string_value)
 
 
+def best_epoch(entries: list[dict[str, Any]], phase: int) -> tuple[int | None, int]:
+    """Finds the best epoch of a phase.
+
+    Args:
+      entries: as in History.epochs.
+      phase: from 0.
+
+    Returns:
+      The epoch, from 0, with the lowest eval loss, the earliest where several have it, and how
+      many there were since; None and 0 before the first epoch, or without an eval split.
+    """
+    losses = [e["eval_loss"] for e in entries if e["phase"] == phase]
+    if not losses or None in losses:
+        return None, 0
+    best = losses.index(min(losses))
+    return best, len(losses) - 1 - best
+
+
 class PhaseCheckpoint:
     """The newest checkpoint of one phase.
 
@@ -38,15 +56,21 @@ class PhaseCheckpoint:
     is written leaves the one before it.
     """
 
-    def __init__(self, folder: str, phase: int, **parts: Any):
+    def __init__(self, folder: str, phase: int, weights: dict[str, Any], **state: Any):
         """Args:
         folder: of the whole training; it is made where it is missing.
         phase: from 0.
-        parts: what to save, by name; anything that tf.train.Checkpoint takes.
+        weights: the parts that the phase trains, by name.
+        state: what else the training needs to go on; anything that tf.train.Checkpoint takes.
         """
-        self._checkpoint = tf.train.Checkpoint(**parts)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, os.path.join(folder, f"phase-{phase}"), max_to_keep=1
+        self._checkpoint = tf.train.Checkpoint(**weights, **state)
+        self._weights = tf.train.Checkpoint(**weights)
+        self._manager, self._best = (
+            tf.train.CheckpointManager(checkpoint, os.path.join(folder, name), max_to_keep=1)
+            for checkpoint, name in (
+                (self._checkpoint, f"phase-{phase}"),
+                (self._weights, f"phase-{phase}-best"),
+            )
         )
         self._saved = time.monotonic()
 
@@ -59,6 +83,15 @@ class PhaseCheckpoint:
         """Saves the parts and drops the checkpoint before."""
         self._manager.save()
         self._saved = time.monotonic()
+
+    def save_best(self) -> None:
+        """Saves the parts as those of the best epoch so far."""
+        self._best.save()
+
+    def restore_best(self) -> None:
+        """Restores what `save_best` saved last, without the optimizer's place in the phase."""
+        if path := self._best.latest_checkpoint:
+            self._weights.restore(path).assert_existing_objects_matched()
 
     def age(self) -> float:
         """Seconds since the last save, or since this was made."""

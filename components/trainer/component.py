@@ -7,7 +7,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.artifacts import Features, Preprocessing
 from components.trainer.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 class TrainerSpec(component_spec.ComponentSpec):
@@ -20,6 +20,7 @@ class TrainerSpec(component_spec.ComponentSpec):
         "train_section": component_spec.ExecutionParameter(type=str),
         "seed": component_spec.ExecutionParameter(type=int),
         "module_hash": component_spec.ExecutionParameter(type=str),
+        "own_code": component_spec.ExecutionParameter(type=str),
         "checkpoints": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
@@ -57,6 +58,7 @@ class Trainer(base_component.BaseComponent):
         seed: int,
         module_hash: str,
         checkpoints: str,
+        own_code: str = "",
         features: types.BaseChannel | None = None,
     ):
         """Args:
@@ -69,6 +71,7 @@ class Trainer(base_component.BaseComponent):
         seed: of the run.
         module_hash: content of the backbone's module, which its handle does not tell.
         checkpoints: folder for the checkpoints that survive a kill, one folder in it a training.
+        own_code: `importing.source_hash` of what the configuration names by import path.
         features: FeatureExtractor's, where the backbone stays frozen and nothing is augmented.
         """
         super().__init__(
@@ -82,6 +85,7 @@ class Trainer(base_component.BaseComponent):
                 train_section=train,
                 seed=seed,
                 module_hash=module_hash,
+                own_code=own_code,
                 checkpoints=checkpoints,
                 code_version=CODE_VERSION,
                 model=types.Channel(type=standard_artifacts.Model),

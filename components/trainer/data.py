@@ -1,7 +1,8 @@
 """What a phase trains on: pictures, or the feature vectors of a backbone that stands still."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from components.errors import DataError
@@ -39,11 +40,11 @@ class Data:
         self._features, self._preprocessing, self._seed = features, preprocessing, fn_args.seed
         self._given = bool(fn_args.train_feature_files)
         self._train_files = fn_args.train_files
+        self._vocabulary = Vocabulary(preprocessing.labels)
         self._train: TrainData
         if self._given:
-            vocabulary = Vocabulary(preprocessing.labels)
-            self._train = load_features(fn_args.train_feature_files, vocabulary, fn_args.seed)
-            held_out = load_features(fn_args.eval_feature_files, vocabulary, fn_args.seed)
+            self._train = load_features(fn_args.train_feature_files, self._vocabulary, self._seed)
+            held_out = load_features(fn_args.eval_feature_files, self._vocabulary, self._seed)
             self._eval, self._eval_size = held_out.whole(1024), held_out.size
         else:
             self._train = Pictures(fn_args.train_files, preprocessing, fn_args.seed)
@@ -58,19 +59,23 @@ class Data:
         """Examples in the train split."""
         return self._train.size
 
-    def for_phase(self, train: str) -> tuple[TrainData, tf.data.Dataset, int]:
+    def train_counts(self) -> np.ndarray:
+        """Pictures of each class in the train split, int [classes]."""
+        return self._vocabulary.counts(self._train_files)
+
+    def for_phase(self, train: str | Sequence[str]) -> tuple[TrainData, tf.data.Dataset, int]:
         """What a phase reads.
 
         A head-only phase sees each eval picture's feature vector, computed once as the phase
         begins; the same for the train split, unless its pictures change with every epoch.
 
         Args:
-          train: the phase's "head" or "all".
+          train: as in the configuration: "head", "all" or patterns.
 
         Returns:
           The train split; the eval split as batches of (inputs, class numbers); and its size.
         """
-        if self._given or train == "all":
+        if self._given or train != "head":
             return self._train, self._eval, self._eval_size
         held_out = extract_features(self._eval, self._features, self._seed)
         return self._train_on_features(), held_out.whole(1024), held_out.size

@@ -1,7 +1,6 @@
 """From artifacts to a training function and back."""
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -12,8 +11,8 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.content import content_hash
-from components.errors import ConfigError
 from components.files import empty
+from components.importing import import_object
 from components.progress import Progress
 from components.trainer.fn_args import FnArgs
 from components.trainer.records import record_files
@@ -24,7 +23,7 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
         """Runs the training function; afterwards the checkpoints of this training are gone."""
-        run_fn = _load_run_fn(exec_properties["run_fn"])
+        run_fn = import_object(exec_properties["run_fn"], "train.run_fn")
         model = artifact_utils.get_single_instance(output_dict["model"])
         model_run = artifact_utils.get_single_instance(output_dict["model_run"])
         for artifact in (model, model_run):
@@ -51,17 +50,6 @@ class Executor(base_executor.BaseExecutor):
         model.set_string_custom_property("module_hash", exec_properties["module_hash"])
         model.set_int_custom_property("images", _images(fn_args))
         shutil.rmtree(fn_args.checkpoints, ignore_errors=True)
-
-
-def _load_run_fn(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise ConfigError(
-            f"train.run_fn: {path!r} cannot be imported ({e}); give package.module.function of a "
-            "module on Python's path"
-        ) from None
 
 
 def _files(artifacts: list, split: str) -> tuple[str, ...]:

@@ -49,12 +49,23 @@ class FnArgs:
         return os.path.join(self.model_run, "logs")
 
 
+def write_calibration(folder: str, temperature: float) -> None:
+    """Writes `calibration.json`: {"temperature": what the served logits are divided by}.
+
+    Args:
+      folder: FnArgs.model_run.
+      temperature: 1 where nothing was calibrated.
+    """
+    with open(os.path.join(folder, "calibration.json"), "w", encoding="utf-8") as f:
+        json.dump({"temperature": temperature}, f)
+
+
 def write_history(folder: str, history: list[dict[str, Any]]) -> None:
     """Writes `history.json`: a list with one entry an epoch.
 
     Args:
       folder: FnArgs.model_run.
-      history: entries `phase` (from 0), `train` ("head" or "all"), `epoch` (from 0 in each
+      history: entries `phase` (from 0), `train` (as in the configuration), `epoch` (from 0 in each
         phase), `steps`, `images`, `seconds`, `loss` (everything that is minimised), `accuracy`,
         `auxiliary_loss` (None without that head), `eval_loss` (cross-entropy alone),
         `eval_accuracy` (both None without an eval split), `learning_rate` (of the last step).

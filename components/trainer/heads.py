@@ -1,5 +1,7 @@
 """What sits on the backbone: the classifier, and the auxiliary classifier of Inception."""
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -28,10 +30,6 @@ class Head(tf.Module):
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Features float32 [N, D] -> logits float32 [N, classes]."""
         return tf.linalg.matmul(features, self.kernel) + self.bias
-
-    def squared_norm(self) -> tf.Tensor:
-        """Half the sum of the squared weights; the bias does not count, as in slim."""
-        return tf.nn.l2_loss(self.kernel)
 
 
 class AuxiliaryHead(tf.Module):
@@ -82,10 +80,14 @@ class AuxiliaryHead(tf.Module):
             x = layer(x, training=True) if batch_norm else layer(x)
         return tf.reduce_mean(x, [1, 2])
 
-    def squared_norm(self) -> tf.Tensor:
-        """Half the sum of the squared convolution weights, for the L2 term."""
-        convolutions = [x for x in self._layers if isinstance(x, tf_keras.layers.Conv2D)]
-        return tf.add_n([tf.nn.l2_loss(x.kernel) for x in convolutions])
+
+def squared_norm(head: Any) -> tf.Tensor:
+    """Half the sum of a head's squared kernels: what is trained and is no vector.
+
+    Biases and batch norm do not count, as in slim.
+    """
+    kernels = [v for v in head.trainable_variables if v.shape.rank > 1]
+    return tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels]) if kernels else tf.zeros([])
 
 
 def _batch_norm() -> tf_keras.layers.BatchNormalization:

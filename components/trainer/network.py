@@ -1,12 +1,16 @@
 """The network: a backbone, dropout, the head, and in training the auxiliary head."""
 
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from components.backbone.backbone import Backbone
 from components.errors import BackboneError
-from components.trainer.heads import AuxiliaryHead, Head
+from components.importing import import_object
+from components.trainer.heads import AuxiliaryHead, squared_norm
+from components.trainer.optimizers import layer_rates
 
 
 class Outputs(NamedTuple):
@@ -18,6 +22,17 @@ class Outputs(NamedTuple):
     """float32 [N, classes], or None without an auxiliary head or where it would train nothing."""
     regularization: tf.Tensor
     """Scalar: the L2 terms of what is being trained, and the backbone's own losses."""
+
+
+class Trained(NamedTuple):
+    """What a phase changes."""
+
+    variables: list[tf.Variable]
+    """What the optimizer moves."""
+    rates: list[float]
+    """The share of the learning rate that each of them gets, in (0, 1]."""
+    parts: dict[str, Any]
+    """What to checkpoint, by name; a head-only phase leaves the backbone as it was."""
 
 
 class Network(tf.Module):
@@ -40,6 +55,7 @@ class Network(tf.Module):
 
         Raises:
           BackboneError: the auxiliary head's endpoint is missing or has no room for it.
+          ConfigError: the head's import path leads nowhere.
         """
         super().__init__()
         self.backbone = backbone
@@ -47,7 +63,8 @@ class Network(tf.Module):
         self._endpoint: str = (model["auxiliary_head"] or {}).get("endpoint", "")
 
         shapes = _shapes(backbone, image_size)
-        self.head = Head(shapes["default"][-1], classes, seed)
+        make_head = import_object(model["head"], "model.head")
+        self.head: Any = make_head(shapes["default"][-1], classes, seed)
         self.auxiliary_head: AuxiliaryHead | None = None
         if self._endpoint:
             backbone.check_endpoint(self._endpoint, spatial=True)
@@ -66,7 +83,7 @@ class Network(tf.Module):
           step: scalar int, counts over the whole training; draws the dropout.
         """
         logits = self.head(self._drop(features, step))
-        return Outputs(logits, None, self._l2 * self.head.squared_norm())
+        return Outputs(logits, None, self._l2 * squared_norm(self.head))
 
     def train_all(self, images: tf.Tensor, step: tf.Tensor) -> Outputs:
         """The forward pass of a step that trains everything, in training mode.
@@ -82,25 +99,47 @@ class Network(tf.Module):
         auxiliary_logits = None
         if self.auxiliary_head is not None:
             auxiliary_logits = self.auxiliary_head(endpoints[self._endpoint])
-            l2 += self._l2 * self.auxiliary_head.squared_norm()
+            l2 += self._l2 * squared_norm(self.auxiliary_head)
         return Outputs(logits, auxiliary_logits, tf.add_n([l2, *losses]))
 
-    def trained(self, train: str) -> tuple[list[tf.Variable], dict[str, tf.Module]]:
+    def trained(self, train: str | Sequence[str], first_layer_rate: float = 1.0) -> Trained:
         """What a phase changes.
 
         Args:
-          train: the phase's "head" or "all".
+          train: the phase's "head", "all", or patterns of the backbone's variables; with the
+            latter two the auxiliary head is trained as well.
+          first_layer_rate: see `optimizers.layer_rates`.
 
-        Returns:
-          The variables that the optimizer moves, and the parts to checkpoint: a head-only
-          phase leaves the backbone as it was, so its checkpoints are small.
+        Raises:
+          BackboneError: a pattern that matches none of the backbone's trainable variables.
         """
         parts: dict[str, Any] = {"head": self.head}
-        if train == "all":
-            parts["backbone"] = self.backbone
-            if self.auxiliary_head is not None:
-                parts["auxiliary_head"] = self.auxiliary_head
-        return [v for part in parts.values() for v in part.trainable_variables], parts
+        if train == "head":
+            variables = list(self.head.trainable_variables)
+            return Trained(variables, [1.0] * len(variables), parts)
+        if self.auxiliary_head is not None:
+            parts["auxiliary_head"] = self.auxiliary_head
+        heads = [v for part in parts.values() for v in part.trainable_variables]
+        parts["backbone"] = self.backbone
+        inner = {v.name.partition(":")[0]: v for v in self.backbone.trainable_variables}
+        rates = dict(zip(inner, layer_rates(list(inner), first_layer_rate), strict=True))
+        chosen = list(inner) if train == "all" else self._matching(inner, train)
+        return Trained(
+            [*heads, *(inner[name] for name in chosen)],
+            [*(1.0 for _ in heads), *(rates[name] for name in chosen)],
+            parts,
+        )
+
+    def _matching(self, names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+        names = list(names)
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                some = ", ".join(names[:: max(1, len(names) // 8)])
+                raise BackboneError(
+                    f"train.phases: no trainable variable of module {self.backbone.handle} matches "
+                    f"the pattern {pattern!r}; among its {len(names)} are: {some}"
+                )
+        return [n for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)]
 
     def _drop(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         if not self._dropout:

@@ -121,10 +121,14 @@ class Vocabulary:
             )
         return numbers
 
+    def counts(self, files: Sequence[str]) -> np.ndarray:
+        """How many Examples of each class the files hold, int [classes]; labels as in `numbers`."""
+        counts = np.zeros([len(self._labels)], np.int64)
+        labels = {"label": PICTURE["label"]}
+        for part in read_records(files, labels).as_numpy_iterator():
+            counts += np.bincount(self.numbers(part["label"]), minlength=len(counts))
+        return counts
+
     def count(self, files: Sequence[str]) -> int:
         """How many Examples the files hold, each label checked as in `numbers`."""
-        labels = {"label": PICTURE["label"]}
-        return sum(
-            len(self.numbers(part["label"]))
-            for part in read_records(files, labels).as_numpy_iterator()
-        )
+        return int(self.counts(files).sum())

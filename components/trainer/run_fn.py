@@ -1,21 +1,24 @@
 """Trains the network, phase by phase, and exports it. Read from the top."""
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
-import tf_keras
 
 from components.backbone.backbone import load_backbone
+from components.importing import import_object
 from components.progress import Progress
-from components.trainer.checkpoints import History, PhaseCheckpoint
+from components.trainer.calibration import fit_temperature
+from components.trainer.checkpoints import History, PhaseCheckpoint, best_epoch
 from components.trainer.data import Data
-from components.trainer.fn_args import FnArgs, write_history
+from components.trainer.fn_args import FnArgs, write_calibration, write_history
+from components.trainer.losses import Loss, class_weights, get_batch_loss
 from components.trainer.network import Network
+from components.trainer.optimizers import get_apply, get_optimizer
 from components.trainer.records import load_preprocessing
-from components.trainer.schedules import WarmUpCosine
+from components.trainer.schedules import WarmUp
 from components.trainer.signatures import ServedModel, export
-from components.trainer.steps import Means, get_evaluate, get_train_step
+from components.trainer.steps import Means, get_evaluate, get_logits, get_train_step
 
 CHECKPOINT_SECONDS = 60
 """A kill inside a long epoch loses no more than this. Each epoch also ends with a checkpoint."""
@@ -32,6 +35,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Raises:
       BackboneError: the backbone cannot be used as the configuration asks.
+      ConfigError: a head, a loss or a class weight that there is not.
       DataError: no training pictures, or a label that the vocabulary lacks.
     """
     model, phases = fn_args.model, fn_args.train["phases"]
@@ -43,10 +47,15 @@ def run_fn(fn_args: FnArgs) -> None:
         batch_norm="inference" if frozen else model["backbone"]["batch_norm"] or "train",
         batch_norm_momentum=model["backbone"]["batch_norm_momentum"],
     )
-    network = Network(
-        backbone, len(preprocessing.labels), model, preprocessing.image_size, fn_args.seed
-    )
+    labels = preprocessing.labels
+    network = Network(backbone, len(labels), model, preprocessing.image_size, fn_args.seed)
     data = Data(fn_args, preprocessing, network.features)
+    loss = import_object(model["loss"], "model.loss")
+    weights = class_weights(fn_args.train["class_weights"], labels, data.train_counts())
+    losses = Losses(
+        get_batch_loss(loss, len(labels), model["label_smoothing"], weights),
+        get_batch_loss(loss, len(labels)),
+    )
 
     batch_size = min(fn_args.train["batch_size"], data.train_size)
     steps = data.train_size // batch_size  # an epoch
@@ -55,10 +64,26 @@ def run_fn(fn_args: FnArgs) -> None:
     history = History()
     with tf.summary.create_file_writer(fn_args.logs).as_default():
         for number in range(len(phases)):
-            train_phase(fn_args, number, network, data, batch_size, steps, history, progress)
+            train_phase(
+                fn_args, number, network, data, losses, batch_size, steps, history, progress
+            )
     write_history(fn_args.model_run, history.epochs)
 
-    export(ServedModel(backbone.export(), network.head, preprocessing), fn_args.serving_model)
+    temperature = 1.0
+    if fn_args.train["calibrate"]:
+        temperature = fit_temperature(*get_logits(network, data.for_phase(phases[-1]["train"])[1]))
+    write_calibration(fn_args.model_run, temperature)
+    served = ServedModel(backbone.export(), network.head, preprocessing, temperature)
+    export(served, fn_args.serving_model)
+
+
+class Losses(NamedTuple):
+    """Means over a batch: (class numbers int32 [N], logits [N, classes]) -> scalar."""
+
+    train: Loss
+    """With smoothing and weights."""
+    eval: Loss
+    """Without, so that epochs and runs can be compared."""
 
 
 def train_phase(
@@ -66,6 +91,7 @@ def train_phase(
     number: int,
     network: Network,
     data: Data,
+    losses: Losses,
     batch_size: int,
     steps: int,
     history: History,
@@ -78,6 +104,7 @@ def train_phase(
       number: which phase, from 0.
       network: is changed.
       data: train and eval split.
+      losses: what is minimised, and what is watched.
       batch_size: pictures a step.
       steps: of an epoch.
       history: gets an entry an epoch.
@@ -86,15 +113,14 @@ def train_phase(
     phases = fn_args.train["phases"]
     phase = phases[number]
     first_epoch = sum(phase["epochs"] for phase in phases[:number])
-    train, epochs = phase["train"], phase["epochs"]
+    train, epochs, patience = phase["train"], phase["epochs"], phase["patience"]
 
-    rate = WarmUpCosine(phase["learning_rate"], epochs * steps)
-    optimizer = get_optimizer(fn_args.train["optimizer"], rate)
-    variables, parts = network.trained(train)
-    optimizer.build(variables)
+    rate = WarmUp(phase["learning_rate"], epochs * steps, phase["warm_up"], phase["schedule"])
+    variables, rates, parts = network.trained(train, phase["first_layer_rate"])
+    optimizer = get_optimizer(phase, rate, variables)
     means = Means(auxiliary="auxiliary_head" in parts)
     checkpoint = PhaseCheckpoint(
-        fn_args.checkpoints, number, history=history, optimizer=optimizer, **parts, **means.by_name
+        fn_args.checkpoints, number, parts, history=history, optimizer=optimizer, **means.by_name
     )
 
     known = len(history.epochs)
@@ -103,6 +129,10 @@ def train_phase(
     progress.add(done * batch_size)
     for entry in history.epochs[known:]:
         _write_scalars(entry, (first_epoch + entry["epoch"] + 1) * steps)
+    best, waited = best_epoch(history.epochs, number)
+    if patience and (waited >= patience or done == epochs * steps):
+        checkpoint.restore_best()
+        return
     if done == epochs * steps:
         return
 
@@ -110,10 +140,20 @@ def train_phase(
     train_data, eval_data, eval_size = data.for_phase(train)
     batches = train_data.batches(batch_size, first_epoch + epoch, epochs - epoch, start=step)
     train_step = tf.function(
-        get_train_step(network, train, fn_args.model, optimizer, means, first_epoch * steps),
+        get_train_step(
+            network,
+            variables,
+            train == "head",
+            losses.train,
+            (fn_args.model["auxiliary_head"] or {}).get("weight", 0.0),
+            get_apply(optimizer, variables, rates),
+            means,
+            optimizer.iterations,
+            first_epoch * steps,
+        ),
         input_signature=batches.element_spec,
     )
-    evaluate = get_evaluate(network, eval_data, eval_size)
+    evaluate = get_evaluate(network, losses.eval, eval_data, eval_size)
     began = time.monotonic() - history.seconds
 
     for inputs, labels in batches:
@@ -136,19 +176,17 @@ def train_phase(
         history.epochs.append(entry)
         history.seconds, began = 0.0, time.monotonic()
         means.reset()
+        best, waited = best_epoch(history.epochs, number)
+        if patience and best == epoch:
+            checkpoint.save_best()
         epoch, step = epoch + 1, 0
         checkpoint.save()
         _write_scalars(entry, (first_epoch + epoch) * steps)
         write_history(fn_args.model_run, history.epochs)
-
-
-def get_optimizer(
-    name: str, rate: tf_keras.optimizers.schedules.LearningRateSchedule
-) -> tf_keras.optimizers.Optimizer:
-    """Makes an optimizer by its name in the configuration, "adam" or "sgd"."""
-    if name == "sgd":
-        return tf_keras.optimizers.SGD(rate, momentum=0.9, nesterov=True)
-    return tf_keras.optimizers.Adam(rate)
+        if patience and waited >= patience:
+            break
+    if patience:
+        checkpoint.restore_best()
 
 
 def _write_scalars(entry: dict[str, Any], step: int) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.trainer.heads import Head
 from components.trainer.records import Preprocessing
 
 _DECODED_AT_ONCE = 16
@@ -19,14 +18,17 @@ class ServedModel(tf.Module):
     No augmentation, no auxiliary head, no Python, and no path of this machine.
     """
 
-    def __init__(self, backbone: Any, head: Head, preprocessing: Preprocessing):
+    def __init__(
+        self, backbone: Any, head: Any, preprocessing: Preprocessing, temperature: float = 1.0
+    ):
         """Args:
         backbone: what a Backbone's `export()` returns: images -> endpoints, inference mode.
         head: the trained head.
         preprocessing: image size, crop and label names.
+        temperature: what the logits are divided by; see `calibration.fit_temperature`.
         """
         super().__init__()
-        self.backbone, self.head = backbone, head
+        self.backbone, self.head, self._temperature = backbone, head, temperature
         self._preprocess, self._labels = preprocessing.serving(), list(preprocessing.labels)
         self._shape = (*preprocessing.image_size, 3)
 
@@ -75,7 +77,8 @@ class ServedModel(tf.Module):
         # TensorFlow's fused convolutions fail on an empty batch: a black picture stands in for it.
         count = tf.shape(images)[0]
         images = tf.cond(count > 0, lambda: images, lambda: tf.zeros([1, *self._shape]))
-        return tf.nn.softmax(self.head(self.backbone(images)["default"]))[:count]
+        logits = self.head(self.backbone(images)["default"])
+        return tf.nn.softmax(logits / self._temperature)[:count]
 
 
 def export(model: ServedModel, folder: str) -> None:

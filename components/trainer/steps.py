@@ -1,12 +1,14 @@
 """One training step, and the evaluation after an epoch, as compiled functions."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from components.trainer.losses import Loss
 from components.trainer.network import Network
+from components.trainer.optimizers import Apply
 
 
 class Means:
@@ -29,20 +31,26 @@ class Means:
 
 def get_train_step(
     network: Network,
-    train: str,
-    model: dict[str, Any],
-    optimizer: tf_keras.optimizers.Optimizer,
+    variables: Sequence[tf.Variable],
+    train_head_only: bool,
+    batch_loss: Loss,
+    auxiliary_weight: float,
+    apply: Apply,
     means: Means,
+    counter: tf.Variable,
     first_step: int,
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Makes the function that learns from one batch.
 
     Args:
       network: what is trained.
-      train: the phase's "head" or "all".
-      model: section `model` of the configuration: label smoothing, weight of the auxiliary loss.
-      optimizer: built for the phase's variables; its iterations count the phase's steps.
+      variables: what the phase trains.
+      train_head_only: whether the backbone stays as it is.
+      batch_loss: (class numbers int32 [N], logits [N, classes]) -> scalar.
+      auxiliary_weight: of the auxiliary loss, where there is one.
+      apply: takes a step by the gradients of the variables.
       means: what it adds its figures to.
+      counter: the phase's steps so far, int64; `apply` counts them.
       first_step: steps of the phases before this one.
 
     Returns:
@@ -50,28 +58,20 @@ def get_train_step(
       mean loss so far, scalar. Not yet a tf.function. It calls the network as a plain function
       and moves the moving averages of either backbone format, which Keras' `fit` cannot.
     """
-    variables, _ = network.trained(train)
 
     def train_step(inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        step = first_step + tf.cast(optimizer.iterations, tf.int64)
-        if train == "head" and inputs.shape.rank == 4:
+        step = first_step + tf.cast(counter, tf.int64)
+        if train_head_only and inputs.shape.rank == 4:
             inputs = network.features(inputs)  # outside the tape: no gradient is kept for it
         with tf.GradientTape() as tape:
-            forward = network.train_head if train == "head" else network.train_all
+            forward = network.train_head if train_head_only else network.train_all
             outputs = forward(inputs, step)
-            loss = _cross_entropy(labels, outputs.logits, model["label_smoothing"])
-            loss += outputs.regularization
+            loss = batch_loss(labels, outputs.logits) + outputs.regularization
             if outputs.auxiliary_logits is not None:
-                auxiliary = _cross_entropy(
-                    labels, outputs.auxiliary_logits, model["label_smoothing"]
-                )
-                loss += model["auxiliary_head"]["weight"] * auxiliary
+                auxiliary = batch_loss(labels, outputs.auxiliary_logits)
+                loss += auxiliary_weight * auxiliary
                 means.by_name["auxiliary_loss"].update_state(auxiliary)
-        gradients = tape.gradient(loss, variables)
-        # A module may hold weights that no endpoint in use depends on, such as its own classifier.
-        optimizer.apply_gradients(
-            [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-        )
+        apply(tape.gradient(loss, variables))
         means.by_name["accuracy"].update_state(_hits(labels, outputs.logits))
         means.by_name["loss"].update_state(loss)
         return means.by_name["loss"].result()
@@ -80,25 +80,25 @@ def get_train_step(
 
 
 def get_evaluate(
-    network: Network, batches: tf.data.Dataset, size: int
+    network: Network, batch_loss: Loss, batches: tf.data.Dataset, size: int
 ) -> Callable[[], dict[str, float | None]]:
     """Makes the function that looks at the eval split.
 
     Args:
       network: as it is at the time of a call.
+      batch_loss: without smoothing and without weights, so that epochs and runs can be compared.
       batches: (images or feature vectors, class numbers int32 [N]).
       size: how many examples these hold, maybe none.
 
     Returns:
-      () -> {"eval_loss": mean cross-entropy without smoothing, "eval_accuracy"}; None without
-      examples.
+      () -> {"eval_loss": mean, "eval_accuracy"}; None without examples.
     """
 
     def sums(inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features = network.features(inputs) if inputs.shape.rank == 4 else inputs
         logits = network.head(features)
         count = tf.cast(tf.size(labels), tf.float32)
-        return _cross_entropy(labels, logits, 0.0) * count, tf.reduce_sum(_hits(labels, logits))
+        return batch_loss(labels, logits) * count, tf.reduce_sum(_hits(labels, logits))
 
     sums = tf.function(sums, input_signature=batches.element_spec)
 
@@ -114,11 +114,25 @@ def get_evaluate(
     return evaluate
 
 
-def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float) -> tf.Tensor:
-    """Mean over the batch. Smoothing spreads that share of the weight over all classes."""
-    classes = logits.shape[-1]
-    targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+def get_logits(network: Network, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """What the network says of the eval split.
+
+    Args:
+      network: in inference mode.
+      batches: (images or feature vectors, class numbers int32 [N]), maybe none.
+
+    Returns:
+      Logits float32 [N, classes] and class numbers int32 [N].
+    """
+    logits = tf.function(
+        lambda x: network.head(network.features(x) if x.shape.rank == 4 else x),
+        input_signature=batches.element_spec[:1],
+    )
+    parts = [(logits(x).numpy(), labels.numpy()) for x, labels in batches]
+    if not parts:
+        return np.zeros([0, 1], np.float32), np.zeros([0], np.int32)
+    ours, theirs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return ours, theirs
 
 
 def _hits(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

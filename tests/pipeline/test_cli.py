@@ -77,6 +77,13 @@ def test_check_says_what_was_passed_over(graft, write, images):
     assert "pdf" in graft("check", write())[1]
 
 
+def test_check_warns_of_batch_norm_over_few_pictures(graft, write):
+    assert "train.batch_size 4: batch norm" in graft("check", write(train={"batch_size": 4}))[1]
+    for setting in ("train.batch_size=8", "model.backbone.batch_norm=inference"):
+        printed = graft("check", write(train={"batch_size": 4}), "--set", setting)[1]
+        assert "warning" not in printed
+
+
 def test_check_gives_json(graft, write):
     plan = json.loads(graft("check", write(), "--json")[1])
     assert plan["classes"] == {"ripe": 12, "unripe": 12}

@@ -58,6 +58,21 @@ def test_an_unknown_policy_names_the_nearest(write):
     assert "did you mean 'natural'?" in refusal(path)
 
 
+def test_a_phase_trains_the_head_or_all_or_what_matches(write):
+    def phase(train):
+        return f"train.phases=[{{train: {train}, epochs: 1, learning_rate: 0.1}}]"
+
+    assert load_config(write(SMALLEST), [phase("['*/block_1?/*']")]).train.phases[0].train
+    assert "there is no 'haed'; give head, all" in refusal(write(SMALLEST), phase("haed"))
+    assert "patterns needs one at least" in refusal(write(SMALLEST), phase("[]"))
+
+
+def test_patience_needs_an_eval_split(write):
+    no_eval = "data.split={train: 0.8, eval: 0, test: 0.2}"
+    phases = "train.phases=[{train: all, epochs: 9, learning_rate: 0.1, patience: 2}]"
+    assert "give data.split.eval a share" in refusal(write(SMALLEST), no_eval, phases)
+
+
 def test_shares_of_the_splits_add_up_to_one(write):
     path = write(
         {**SMALLEST, "data": {"source": "x", "split": {"train": 0.8, "eval": 0.3, "test": 0.1}}}
@@ -99,6 +114,12 @@ def test_a_wrong_override_is_refused_in_a_sentence(write, override):
 def test_what_config_prints_is_a_configuration_of_defaults(write):
     printed = load_config(write(config_text()))
     assert printed == Config.model_validate({"name": "my-task", "data": {"source": "./images"}})
+
+
+def test_what_config_prints_explains_the_keys_of_items_too():
+    printed = config_text()
+    for name in ("first_layer_rate", "at_least", "endpoint"):
+        assert f"#   {name} (" in printed
 
 
 @pytest.mark.parametrize("name", ["digits", "solar_cells", "folder"])

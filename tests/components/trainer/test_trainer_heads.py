@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.trainer.heads import AuxiliaryHead, Head
+from components.trainer.heads import AuxiliaryHead, Head, squared_norm
 
 
 def test_the_head_starts_near_even_odds():
@@ -45,10 +45,10 @@ def test_the_auxiliary_head_normalizes_by_the_batch():
 
 def test_the_l2_term_leaves_biases_and_batch_norm_out():
     head = AuxiliaryHead((6, 6, 8), 3, seed=0)
-    before = float(head.squared_norm())
+    before = float(squared_norm(head))
     for variable in head.trainable_variables:
         if len(variable.shape) == 1:
             variable.assign(variable + 5)
-    assert float(head.squared_norm()) == before
+    assert float(squared_norm(head)) == before
     kernels = [v.numpy() for v in head.trainable_variables if len(v.shape) == 4]
     assert before == pytest.approx(sum((k**2).sum() for k in kernels) / 2, rel=1e-5)

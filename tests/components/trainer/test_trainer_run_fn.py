@@ -16,7 +16,7 @@ from trainer_samples import (
 )
 
 from components.backbone.backbone import load_backbone
-from components.errors import BackboneError, DataError
+from components.errors import BackboneError, ConfigError, DataError
 from components.progress import Progress
 from components.trainer import run_fn as run_fn_module
 from components.trainer.records import record_files
@@ -185,11 +185,116 @@ def test_the_auxiliary_loss_counts_only_where_the_backbone_trains(make_fn_args, 
     assert [e["auxiliary_loss"] is None for e in history_of(fn_args)] == [True, True, False, False]
 
 
-def test_sgd_trains_too(make_fn_args):
-    fn_args = make_fn_args(train=train_section(("head", 20, 1.0), optimizer="sgd"))
+@pytest.mark.parametrize(("optimizer", "rate"), [("sgd", 1.0), ("adamw", 3e-2)])
+def test_other_optimizers_train_too(make_fn_args, optimizer, rate):
+    fn_args = make_fn_args(train=train_section(("head", 20, rate), optimizer=optimizer))
     run_fn(fn_args)
     history = history_of(fn_args)
     assert history[-1]["loss"] < history[0]["loss"] - 0.1
+
+
+def test_patterns_choose_what_moves(make_fn_args, module):
+    fn_args = make_fn_args(train=train_section((["m*x", "bet?"], 1, 1e-2)))
+    run_fn(fn_args)
+    before, after = original_weights(module), weights_of(fn_args)
+    moved = {n for n in before if n in after and not np.array_equal(before[n], after[n])}
+    assert moved == {"mix:0", "beta:0", "mean:0", "variance:0"}  # batch norm is in training mode
+    assert history_of(fn_args)[0]["train"] == ["m*x", "bet?"]
+
+
+def test_a_pattern_that_matches_nothing_names_some_variables(make_fn_args):
+    fn_args = make_fn_args(train=train_section((["mixx"], 1, 1e-2)))
+    with pytest.raises(BackboneError, match="matches the pattern 'mixx'.* are: .*mix"):
+        run_fn(fn_args)
+
+
+# So high a rate that the eval loss soon climbs again.
+STOPPING = {"schedule": "constant", "warm_up": 0.0, "optimizer": "sgd", "patience": 2}
+
+
+def test_a_phase_that_gets_no_better_ends_with_its_best_epochs_weights(make_fn_args):
+    long = make_fn_args("long", train=train_section(("head", 30, 30.0), **STOPPING))
+    run_fn(long)
+    losses = [entry["eval_loss"] for entry in history_of(long)]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 30
+
+    settings = STOPPING | {"patience": None}
+    short = make_fn_args("short", train=train_section(("head", best + 1, 30.0), **settings))
+    run_fn(short)
+    np.testing.assert_array_equal(weights_of(long)["kernel"], weights_of(short)["kernel"])
+
+
+def test_a_phase_that_had_stopped_early_stays_so_after_a_kill(make_fn_args):
+    section = train_section(("head", 30, 30.0), ("all", 2, 1e-2), **STOPPING)
+    whole = make_fn_args("whole", train=section)
+    run_fn(whole)
+    entries = history_of(whole)
+    first = sum(entry["phase"] == 0 for entry in entries)
+    assert first < 30
+    # In the head's last epoch, right after it, and inside the second phase.
+    for images in (first * 48 - 8, first * 48, first * 48 + 56):
+        assert_equal(_resumed(make_fn_args, images, {"train": section}), whole)
+
+
+OWN = """
+import tensorflow as tf
+
+class TwoLayers(tf.Module):
+    def __init__(self, features, classes, seed):
+        super().__init__()
+        self.first = tf.Variable(tf.random.stateless_normal([features, 7], [seed, 1]))
+        self.kernel = tf.Variable(tf.zeros([7, classes]))
+
+    def __call__(self, features):
+        return tf.nn.relu(features @ self.first) @ self.kernel
+
+def focal(targets, logits):
+    likelihood = tf.reduce_sum(targets * tf.nn.softmax(logits), -1)
+    return -((1 - likelihood) ** 2) * tf.math.log(likelihood + 1e-7)
+"""
+
+
+def test_a_users_own_head_and_loss_come_by_import_path(make_fn_args, module, tmp_path, monkeypatch):
+    (tmp_path / "own_parts.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    section = model_section(module, head="own_parts.TwoLayers", loss="own_parts.focal")
+    fn_args = make_fn_args(model=section, train=train_section(("head", 6, 3e-2)))
+    run_fn(fn_args)
+    history = history_of(fn_args)
+    assert history[-1]["eval_loss"] < history[0]["eval_loss"]
+    assert tf.saved_model.load(fn_args.serving_model).head.kernel.shape == (7, 3)
+
+
+def test_a_head_that_is_not_there_is_an_error_that_names_its_key(make_fn_args, module):
+    with pytest.raises(ConfigError, match="model.head: 'nothing.Here' cannot be imported"):
+        run_fn(make_fn_args(model=model_section(module, head="nothing.Here")))
+
+
+def test_weights_of_classes_move_the_training(make_fn_args):
+    found = []
+    for name, weights in (("even", "none"), ("bars", {LABELS[0]: 50.0})):
+        fn_args = make_fn_args(name, train=train_section(("head", 1, 1e-2), class_weights=weights))
+        run_fn(fn_args)
+        found.append(weights_of(fn_args)["bias"])
+    assert found[1][0] - found[1][1:].mean() > found[0][0] - found[0][1:].mean()
+
+
+def test_calibration_changes_the_scores_and_no_decision(make_fn_args):
+    pictures = tf.constant([picture(label, n) for label in LABELS for n in range(4)])
+    said = {}
+    for calibrate in (False, True):
+        section = train_section(("head", 3, 3e-2), calibrate=calibrate)
+        fn_args = make_fn_args(str(calibrate), train=section)
+        run_fn(fn_args)
+        served = tf.saved_model.load(fn_args.serving_model).signatures["serving_default"]
+        said[calibrate] = {key: value.numpy() for key, value in served(pictures).items()}
+        with open(os.path.join(fn_args.model_run, "calibration.json")) as f:
+            temperature = json.load(f)["temperature"]
+    assert (said[True]["label"] == said[False]["label"]).all()
+    logits = np.log(said[False]["probabilities"]) / temperature
+    np.testing.assert_allclose(said[True]["probabilities"], tf.nn.softmax(logits), atol=1e-5)
+    assert temperature != 1
 
 
 def test_a_batch_larger_than_the_split_is_the_split(make_fn_args):

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from components.trainer.schedules import WarmUpCosine
+from components.trainer.schedules import WarmUp
 
 
-def rates(peak, steps):
-    return np.array([float(WarmUpCosine(peak, steps)(step)) for step in range(steps + 1)])
+def rates(peak, steps, *settings):
+    rate = WarmUp(peak, steps, *settings)
+    return np.array([float(rate(step)) for step in range(steps + 1)])
 
 
 def test_the_rate_climbs_for_a_tenth_and_falls_to_zero():
@@ -13,6 +14,14 @@ def test_the_rate_climbs_for_a_tenth_and_falls_to_zero():
     np.testing.assert_allclose(rate[:5], [0.02, 0.04, 0.06, 0.08, 0.1], rtol=1e-5)
     assert (np.diff(rate[4:]) < 0).all()
     assert rate[50] == pytest.approx(0, abs=1e-8)
+
+
+def test_a_constant_rate_climbs_and_stays():
+    np.testing.assert_allclose(rates(0.1, 10, 0.3, "constant")[:5], [0.1 / 3, 0.2 / 3, *[0.1] * 3])
+
+
+def test_without_a_warm_up_the_first_step_is_the_highest():
+    assert rates(0.1, 10, 0.0)[0] == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 9])

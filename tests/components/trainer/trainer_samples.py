@@ -101,14 +101,31 @@ def model_section(handle, **changes):
     """The configuration's section `model`."""
     backbone = {"handle": handle, "batch_norm": None, "batch_norm_momentum": None}
     section = {"backbone": backbone, "dropout": 0.2, "l2": 4e-5, "label_smoothing": 0.0}
-    return section | {"auxiliary_head": None} | changes
+    section |= {
+        "head": "components.trainer.heads.Head",
+        "loss": "components.trainer.losses.cross_entropy",
+        "auxiliary_head": None,
+    }
+    return section | changes
 
 
-def train_section(*phases, batch_size=8, optimizer="adam"):
-    """The configuration's section `train`; a phase is (train, epochs, learning_rate)."""
+def train_section(*phases, batch_size=8, class_weights="none", calibrate=False, **settings):
+    """The configuration's section `train`.
+
+    A phase is (train, epochs, learning_rate); `settings` are what all phases have beyond that.
+    """
+    settings = {
+        "schedule": "cosine",
+        "warm_up": 0.1,
+        "optimizer": "adam",
+        "weight_decay": 0.01,
+        "first_layer_rate": 1.0,
+        "patience": None,
+    } | settings
     names = ("train", "epochs", "learning_rate")
     return {
         "batch_size": batch_size,
-        "optimizer": optimizer,
-        "phases": [dict(zip(names, phase, strict=True)) for phase in phases],
+        "class_weights": class_weights,
+        "calibrate": calibrate,
+        "phases": [dict(zip(names, phase, strict=True)) | settings for phase in phases],
     }
