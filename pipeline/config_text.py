@@ -32,10 +32,11 @@ def _lines(section: type[Section], indent: int) -> list[str]:
             comment, _WIDTH, initial_indent=f"{space}# ", subsequent_indent=f"{space}# "
         )
         nested = section_of(field.annotation)
-        if nested and nested is field.annotation:
+        of_one = isinstance(field.annotation, type)
+        if nested is not None and of_one:
             lines += [f"{space}{name}:", *_lines(nested, indent + 2)]
         else:
-            lines += _keys(nested, space) if nested else []
+            lines += _keys(nested, space) if nested is not None else []
             value = _REQUIRED.get(name) if required else _plain(field.default)
             lines.append(f"{space}{name}: {_flow(value)}")
         if indent == 0:
