@@ -151,8 +151,10 @@ class Network(tf.Module):
 def _shapes(backbone: Backbone, image_size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
     """The endpoints' shapes without the batch. A module's own signature often leaves them open."""
     blank = tf.zeros([1, *image_size, 3])
-    endpoints = backbone.endpoints(blank, training=False)
-    return {name: tuple(tensor.shape[1:]) for name, tensor in endpoints.items()}
+    strategy = tf.distribute.get_strategy()  # in whose scope alone nothing can be run
+    endpoints = strategy.run(lambda: backbone.endpoints(blank, training=False))
+    first = {name: strategy.experimental_local_results(x)[0] for name, x in endpoints.items()}
+    return {name: tuple(tensor.shape[1:]) for name, tensor in first.items()}
 
 
 def _check_room(

@@ -68,9 +68,15 @@ def get_apply(
         optimizer.apply_gradients(
             [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
         )
-        # A step is proportional to the rate, for each of the optimizers; a gradient would not do,
-        # since Adam divides its size out again.
-        for (v, rate), old in zip(slowed, before, strict=True):
-            v.assign(old + rate * (v - old))
+        if slowed:
+            # A step is proportional to the rate, for each of the optimizers; a gradient would not
+            # do, since Adam divides its size out again.
+            tf.distribute.get_replica_context().merge_call(shorten, (before,))
+
+    def shorten(strategy: tf.distribute.Strategy, before: list[tf.Tensor]) -> None:
+        for (variable, rate), old in zip(slowed, before, strict=True):
+            strategy.extended.update(
+                variable, lambda v, old, rate: v.assign(old + rate * (v - old)), (old, rate)
+            )
 
     return apply

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from components.backbone.backbone import load_backbone
+from components.backbone.handles import find_format, resolve
 from components.importing import import_object
 from components.progress import Progress
 from components.trainer.calibration import fit_temperature
 from components.trainer.checkpoints import History, PhaseCheckpoint, best_epoch
 from components.trainer.data import Data
+from components.trainer.distribution import average_copies, get_strategy
 from components.trainer.fn_args import FnArgs, write_calibration, write_history
 from components.trainer.losses import Loss, class_weights, get_batch_loss
 from components.trainer.network import Network
@@ -42,13 +44,15 @@ def run_fn(fn_args: FnArgs) -> None:
     frozen = all(phase["train"] == "head" for phase in phases)
 
     preprocessing = load_preprocessing(fn_args.preprocessing)
-    backbone = load_backbone(
-        model["backbone"]["handle"],
-        batch_norm="inference" if frozen else model["backbone"]["batch_norm"] or "train",
-        batch_norm_momentum=model["backbone"]["batch_norm_momentum"],
-    )
     labels = preprocessing.labels
-    network = Network(backbone, len(labels), model, preprocessing.image_size, fn_args.seed)
+    strategy = get_strategy(find_format(resolve(model["backbone"]["handle"])))
+    with strategy.scope():
+        backbone = load_backbone(
+            model["backbone"]["handle"],
+            batch_norm="inference" if frozen else model["backbone"]["batch_norm"] or "train",
+            batch_norm_momentum=model["backbone"]["batch_norm_momentum"],
+        )
+        network = Network(backbone, len(labels), model, preprocessing.image_size, fn_args.seed)
     data = Data(fn_args, preprocessing, network.features)
     loss = import_object(model["loss"], "model.loss")
     weights = class_weights(fn_args.train["class_weights"], labels, data.train_counts())
@@ -65,8 +69,9 @@ def run_fn(fn_args: FnArgs) -> None:
     with tf.summary.create_file_writer(fn_args.logs).as_default():
         for number in range(len(phases)):
             train_phase(
-                fn_args, number, network, data, losses, batch_size, steps, history, progress
-            )
+                fn_args, number, network, strategy, data, losses, batch_size, steps, history,
+                progress,
+            )  # fmt: skip
     write_history(fn_args.model_run, history.epochs)
 
     temperature = 1.0
@@ -90,6 +95,7 @@ def train_phase(
     fn_args: FnArgs,
     number: int,
     network: Network,
+    strategy: tf.distribute.Strategy,
     data: Data,
     losses: Losses,
     batch_size: int,
@@ -103,6 +109,7 @@ def train_phase(
       fn_args: as in `run_fn`.
       number: which phase, from 0.
       network: is changed.
+      strategy: in whose scope the network was made.
       data: train and eval split.
       losses: what is minimised, and what is watched.
       batch_size: pictures a step.
@@ -117,15 +124,16 @@ def train_phase(
 
     rate = WarmUp(phase["learning_rate"], epochs * steps, phase["warm_up"], phase["schedule"])
     variables, rates, parts = network.trained(train, phase["first_layer_rate"])
-    optimizer = get_optimizer(phase, rate, variables)
-    means = Means(auxiliary="auxiliary_head" in parts)
+    with strategy.scope():
+        optimizer = get_optimizer(phase, rate, variables)
+        means = Means(auxiliary="auxiliary_head" in parts)
     checkpoint = PhaseCheckpoint(
         fn_args.checkpoints, number, parts, history=history, optimizer=optimizer, **means.by_name
     )
 
     known = len(history.epochs)
     checkpoint.restore()
-    done = int(optimizer.iterations)
+    done = int(optimizer.iterations.numpy())
     progress.add(done * batch_size)
     for entry in history.epochs[known:]:
         _write_scalars(entry, (first_epoch + entry["epoch"] + 1) * steps)
@@ -138,21 +146,26 @@ def train_phase(
 
     epoch, step = divmod(done, steps)
     train_data, eval_data, eval_size = data.for_phase(train)
-    batches = train_data.batches(batch_size, first_epoch + epoch, epochs - epoch, start=step)
-    train_step = tf.function(
-        get_train_step(
-            network,
-            variables,
-            train == "head",
-            losses.train,
-            (fn_args.model["auxiliary_head"] or {}).get("weight", 0.0),
-            get_apply(optimizer, variables, rates),
-            means,
-            optimizer.iterations,
-            first_epoch * steps,
-        ),
-        input_signature=batches.element_spec,
+    batches = strategy.experimental_distribute_dataset(
+        train_data.batches(batch_size, first_epoch + epoch, epochs - epoch, start=step)
     )
+    learn = get_train_step(
+        network,
+        variables,
+        train == "head",
+        losses.train,
+        (fn_args.model["auxiliary_head"] or {}).get("weight", 0.0),
+        get_apply(optimizer, variables, rates),
+        means,
+        optimizer.iterations,
+        first_epoch * steps,
+    )
+
+    @tf.function(input_signature=batches.element_spec)
+    def train_step(inputs: Any, labels: Any) -> tf.Tensor:
+        strategy.run(learn, (inputs, labels))
+        return means.by_name["loss"].result()
+
     evaluate = get_evaluate(network, losses.eval, eval_data, eval_size)
     began = time.monotonic() - history.seconds
 
@@ -167,6 +180,7 @@ def train_phase(
                 checkpoint.save()
             continue
 
+        average_copies(strategy, network.backbone.variables)
         entry = {
             "phase": number, "train": train, "epoch": epoch, "steps": steps,
             "images": steps * batch_size, **means.results(), **evaluate(),

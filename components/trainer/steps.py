@@ -39,8 +39,8 @@ def get_train_step(
     means: Means,
     counter: tf.Variable,
     first_step: int,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Makes the function that learns from one batch.
+) -> Callable[[tf.Tensor, tf.Tensor], None]:
+    """Makes the function that learns from one batch, or from one device's part of it.
 
     Args:
       network: what is trained.
@@ -54,27 +54,30 @@ def get_train_step(
       first_step: steps of the phases before this one.
 
     Returns:
-      (images [N, h, w, 3] or feature vectors [N, D], class numbers int32 [N]) -> the epoch's
-      mean loss so far, scalar. Not yet a tf.function. It calls the network as a plain function
-      and moves the moving averages of either backbone format, which Keras' `fit` cannot.
+      (images [N, h, w, 3] or feature vectors [N, D], class numbers int32 [N]). Not yet a
+      tf.function; to be called by `tf.distribute.Strategy.run`. It calls the network as a plain
+      function and moves the moving averages of either backbone format, which Keras' `fit` cannot.
     """
 
-    def train_step(inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def train_step(inputs: tf.Tensor, labels: tf.Tensor) -> None:
+        context = tf.distribute.get_replica_context()
+        devices = context.num_replicas_in_sync
+        device = tf.cast(context.replica_id_in_sync_group, tf.int64)
         step = first_step + tf.cast(counter, tf.int64)
         if train_head_only and inputs.shape.rank == 4:
             inputs = network.features(inputs)  # outside the tape: no gradient is kept for it
         with tf.GradientTape() as tape:
             forward = network.train_head if train_head_only else network.train_all
-            outputs = forward(inputs, step)
+            outputs = forward(inputs, step * devices + device)
             loss = batch_loss(labels, outputs.logits) + outputs.regularization
             if outputs.auxiliary_logits is not None:
                 auxiliary = batch_loss(labels, outputs.auxiliary_logits)
                 loss += auxiliary_weight * auxiliary
                 means.by_name["auxiliary_loss"].update_state(auxiliary)
-        apply(tape.gradient(loss, variables))
+            shared = loss / devices  # the devices' gradients are added
+        apply(tape.gradient(shared, variables))
         means.by_name["accuracy"].update_state(_hits(labels, outputs.logits))
         means.by_name["loss"].update_state(loss)
-        return means.by_name["loss"].result()
 
     return train_step
 
