@@ -1,21 +1,47 @@
-"""What a folder holds, as one short text: equal texts mean equal files."""
+"""What a folder holds, as one short text: equal texts mean equal content."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+
+MODEL_FACTS = "assets.extra/model.json"
+"""Where a model says what its graph is a function of, beside its weights."""
 
 
 def content_hash(folder: str | Path) -> str:
     """Returns 16 hexadecimal characters of SHA-256 over the files' relative names and bytes.
 
-    Hidden files and the time-stamped `fingerprint.pb` of a SavedModel do not count.
+    Hidden files and the time-stamped `fingerprint.pb` of a SavedModel do not count. Nor does
+    `saved_model.pb` of a model that has MODEL_FACTS: TensorFlow numbers the functions in it by
+    what the process did before, so that equal models, one trained after a kill, would differ.
     """
-    digest = hashlib.sha256()
     folder = Path(folder)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if path.name.startswith(".") or path.name == "fingerprint.pb":
-            continue
-        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+    left_out = {"fingerprint.pb"}
+    if (folder / MODEL_FACTS).is_file():
+        left_out.add("saved_model.pb")
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return _digest(folder, (path for path in files if path.name not in left_out))
+
+
+def code_version(component_file: str, *shared: str) -> str:
+    """A hash of the code that decides what a component gives, for TFX's cache, which sees none.
+
+    Args:
+      component_file: `__file__` of the component; all Python files of its folder count.
+      shared: other folders of `components` whose code it runs.
+
+    Returns:
+      12 hexadecimal characters.
+    """
+    home = Path(component_file).resolve().parent
+    folders = [home, *(home.parent / name for name in shared)]
+    return _digest(home.parent, (p for f in folders for p in f.glob("*.py")))[:12]
+
+
+def _digest(root: Path, files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as f:
             while block := f.read(1 << 20):
                 digest.update(block)

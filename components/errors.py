@@ -17,6 +17,10 @@ class BackboneError(GraftError):
     """A Hub module cannot be found, read, or used in the way that was asked for."""
 
 
+class TrainingError(GraftError):
+    """The training does not get anywhere."""
+
+
 class EvaluationError(GraftError):
     """The model cannot be evaluated, or compared with the blessed one."""
 

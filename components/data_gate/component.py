@@ -5,9 +5,10 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import GateReport
+from components.content import code_version
 from components.data_gate.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = code_version(__file__)
 
 
 class DataGateSpec(component_spec.ComponentSpec):

@@ -5,9 +5,10 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Features, Preprocessing
+from components.content import code_version
 from components.feature_extractor.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = code_version(__file__, "backbone", "image_transform", "trainer")
 
 
 class FeatureExtractorSpec(component_spec.ComponentSpec):

@@ -5,10 +5,11 @@ from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Rejects
+from components.content import code_version
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = code_version(__file__, "image_transform")
 
 
 class ImageExampleGenSpec(component_spec.ComponentSpec):

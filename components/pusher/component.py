@@ -4,9 +4,10 @@ from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
+from components.content import code_version
 from components.pusher.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = code_version(__file__)
 
 
 class PusherSpec(component_spec.ComponentSpec):

@@ -5,9 +5,10 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
 from components.artifacts import Predictions
+from components.content import code_version
 from components.serving_check.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = code_version(__file__)
 
 
 class ServingCheckSpec(component_spec.ComponentSpec):

@@ -1,5 +1,6 @@
 """Trains the network, phase by phase, and exports it. Read from the top."""
 
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from components.backbone.backbone import load_backbone
 from components.backbone.handles import find_format, resolve
+from components.errors import TrainingError
 from components.importing import import_object
 from components.progress import Progress
 from components.trainer.calibration import fit_temperature
@@ -19,7 +21,7 @@ from components.trainer.network import Network
 from components.trainer.optimizers import get_apply, get_optimizer
 from components.trainer.records import load_preprocessing
 from components.trainer.schedules import WarmUp
-from components.trainer.signatures import ServedModel, export
+from components.trainer.signatures import ServedModel, export, get_facts
 from components.trainer.steps import Means, get_evaluate, get_logits, get_train_step
 
 CHECKPOINT_SECONDS = 60
@@ -38,6 +40,7 @@ def run_fn(fn_args: FnArgs) -> None:
     Raises:
       BackboneError: the backbone cannot be used as the configuration asks.
       ConfigError: a head, a loss or a class weight that there is not.
+      TrainingError: the loss is no number any more.
       DataError: no training pictures, or a label that the vocabulary lacks.
     """
     model, phases = fn_args.model, fn_args.train["phases"]
@@ -79,7 +82,8 @@ def run_fn(fn_args: FnArgs) -> None:
         temperature = fit_temperature(*get_logits(network, data.for_phase(phases[-1]["train"])[1]))
     write_calibration(fn_args.model_run, temperature)
     served = ServedModel(backbone.export(), network.head, preprocessing, temperature)
-    export(served, fn_args.serving_model)
+    facts = get_facts(preprocessing, backbone.path, model["head"], temperature)
+    export(served, fn_args.serving_model, facts)
 
 
 class Losses(NamedTuple):
@@ -171,6 +175,11 @@ def train_phase(
 
     for inputs, labels in batches:
         loss = float(train_step(inputs, labels))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"train.phases: the loss is {loss} after {step + 1} steps of epoch {epoch + 1} of "
+                f"phase {number + 1}; give the phase a lower learning_rate, or a longer warm_up"
+            )
         step += 1
         where = f"phase {number + 1}/{len(phases)} epoch {epoch + 1}/{epochs}"
         progress.add(batch_size, f"{where} loss {loss:.2f}")

@@ -1,11 +1,14 @@
 """What is served: encoded images in, labels and probabilities out, all in one SavedModel."""
 
+import json
 import os
 import shutil
 from typing import Any
 
 import tensorflow as tf
 
+from components.content import MODEL_FACTS, code_version, content_hash
+from components.importing import source_hash
 from components.trainer.records import Preprocessing
 
 _DECODED_AT_ONCE = 16
@@ -81,12 +84,36 @@ class ServedModel(tf.Module):
         return tf.nn.softmax(logits / self._temperature)[:count]
 
 
-def export(model: ServedModel, folder: str) -> None:
+def get_facts(
+    preprocessing: Preprocessing, module: str, head: str, temperature: float
+) -> dict[str, Any]:
+    """What the graph of a served model is a function of; equal facts and weights are one model.
+
+    Args:
+      preprocessing: as the model has it.
+      module: folder of the backbone's module.
+      head: import path of the head.
+      temperature: as the model has it.
+    """
+    return {
+        "labels": preprocessing.labels,
+        "image_size": preprocessing.image_size,
+        "crop_fraction": preprocessing.crop_fraction,
+        "temperature": temperature,
+        "module_hash": content_hash(module),
+        "head": head,
+        "own_code": source_hash([head]),
+        "code": code_version(__file__, "backbone", "image_transform"),
+    }
+
+
+def export(model: ServedModel, folder: str, facts: dict[str, Any]) -> None:
     """Writes the SavedModel, whole or not at all.
 
     Args:
       model: what is served.
       folder: where it goes; what is there is replaced.
+      facts: see `get_facts`; they are written beside the graph.
     """
     partial = f"{folder.rstrip('/')}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -95,5 +122,9 @@ def export(model: ServedModel, folder: str) -> None:
         "serving_examples": model.serving_examples,
     }
     tf.saved_model.save(model, partial, signatures=signatures)
+    path = os.path.join(partial, MODEL_FACTS)
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(facts, f, ensure_ascii=False, indent=1, sort_keys=True)
     shutil.rmtree(folder, ignore_errors=True)
     os.rename(partial, folder)

@@ -2,6 +2,8 @@ import dataclasses
 import glob
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from trainer_samples import (
 )
 
 from components.backbone.backbone import load_backbone
-from components.errors import BackboneError, ConfigError, DataError
+from components.errors import BackboneError, ConfigError, DataError, TrainingError
 from components.progress import Progress
 from components.trainer import run_fn as run_fn_module
 from components.trainer.records import record_files
@@ -295,6 +297,39 @@ def test_calibration_changes_the_scores_and_no_decision(make_fn_args):
     logits = np.log(said[False]["probabilities"]) / temperature
     np.testing.assert_allclose(said[True]["probabilities"], tf.nn.softmax(logits), atol=1e-5)
     assert temperature != 1
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_advice(make_fn_args):
+    fn_args = make_fn_args(train=train_section(("head", 3, 10.0)))
+    fn_args.model["l2"] = 1e38
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        run_fn(fn_args)
+
+
+HASH = """
+import json, sys
+import tensorflow as tf
+from components.content import content_hash
+from components.trainer.fn_args import FnArgs
+from components.trainer.run_fn import run_fn
+
+for number in range(int(sys.argv[2])):  # moves TensorFlow's counters, as other nodes do
+    tf.function(lambda x: x + number)(tf.constant(1.0))
+fn_args = FnArgs(**json.loads(sys.argv[1]))
+run_fn(fn_args)
+print("hash", content_hash(fn_args.serving_model))
+"""
+
+
+@pytest.mark.slow
+def test_the_content_of_a_model_is_the_same_whatever_its_process_did_before(make_fn_args):
+    hashes = set()
+    for before in (0, 7):
+        fn_args = make_fn_args(str(before), train=train_section(("head", 1, 1e-2)))
+        values = {k: v for k, v in vars(fn_args).items() if k != "progress"}
+        command = [sys.executable, "-c", HASH, json.dumps(values), str(before)]
+        hashes.add(subprocess.check_output(command, text=True).split("hash ")[1])
+    assert len(hashes) == 1
 
 
 def test_a_batch_larger_than_the_split_is_the_split(make_fn_args):

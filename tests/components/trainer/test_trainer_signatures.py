@@ -31,7 +31,7 @@ def served(tmp_path_factory, module, preprocessing):
     settings = load_preprocessing(preprocessing)
     model = ServedModel(backbone.export(), network.head, settings)
     folder = str(tmp_path_factory.mktemp("served") / "Format-Serving")
-    export(model, folder)
+    export(model, folder, {})
     images = tf.stack([settings.serving()(tf.constant(image)) for image in BATCH])
     expected = tf.nn.softmax(network.head(network.features(images))).numpy()
     return folder, expected
@@ -116,6 +116,6 @@ def test_a_half_written_export_is_replaced(served, module, preprocessing, tmp_pa
     backbone = load_backbone(module, batch_norm="inference")
     network = Network(backbone, 3, model_section(module), SIZE, seed=1)
     settings = load_preprocessing(preprocessing)
-    export(ServedModel(backbone.export(), network.head, settings), str(folder))
+    export(ServedModel(backbone.export(), network.head, settings), str(folder), {})
     assert os.listdir(tmp_path) == ["Format-Serving"]
     assert "rubbish" not in os.listdir(folder)
