@@ -35,13 +35,11 @@ def build(folder: str | Path, stamp: str, write: Callable[[str], None]) -> bool:
     folder = Path(folder)
     if is_current(folder, stamp):
         return False
-    # An empty folder hides nothing; a link is somebody's choice of place, and stays.
-    if (folder.exists() or folder.is_symlink()) and not (folder / _STAMP).is_file():
-        if folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
-            raise BackboneError(
-                f"{folder}: is in the way and was not built by this command; move it or name "
-                "another folder"
-            )
+    if _is_in_the_way(folder):
+        raise BackboneError(
+            f"{folder}: is in the way and was not built by this command; move it or name another "
+            "folder"
+        )
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -55,3 +53,10 @@ def build(folder: str | Path, stamp: str, write: Callable[[str], None]) -> bool:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return True
+
+
+def _is_in_the_way(folder: Path) -> bool:
+    if (folder / _STAMP).is_file() or not os.path.lexists(folder):
+        return False
+    empty = folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir())
+    return not empty
