@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from components.backbone.architectures import ARCHITECTURES, Architecture
+from components.backbone.keras_weights import get_weights, keras_model, short_name
 from components.backbone.writer import Blueprint
 from components.errors import BackboneError
 
@@ -45,8 +46,6 @@ def blueprint(name: str, weights: str = "imagenet", seed: int = 0) -> Blueprint:
     Raises:
       BackboneError: the weights cannot be had, or are another network's.
     """
-    from components.backbone import keras_weights
-
     architecture = ARCHITECTURES[name]
     model = keras_model(name)
     layers = plan(model)
@@ -64,27 +63,12 @@ def blueprint(name: str, weights: str = "imagenet", seed: int = 0) -> Blueprint:
         return architecture.weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
 
     return Blueprint(
-        weights=keras_weights.get_weights(model, name, weights, seed),
+        weights=get_weights(model, name, weights, seed),
         trainable=trainable,
         network=network,
         weight_decay=weight_decay,
         momentum=next(x.config["momentum"] for x in layers if x.kind == "BatchNormalization"),
     )
-
-
-def keras_model(name: str, weights: str | None = None) -> tf_keras.Model:
-    """The Keras model without classifier, for images of any size.
-
-    Its layers are numbered from the start: state that Keras keeps for the process is cleared.
-    """
-    tf_keras.backend.clear_session()
-    build = getattr(tf_keras.applications, name)
-    return build(include_top=False, weights=weights, input_shape=(None, None, 3))
-
-
-def short_name(weight: tf.Variable) -> str:
-    """The last part of a Keras weight's name: "kernel" of "conv2d_3/kernel:0"."""
-    return weight.name.split("/")[-1].split(":")[0]
 
 
 def plan(model: tf_keras.Model) -> list[Layer]:

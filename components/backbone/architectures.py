@@ -11,7 +11,6 @@ class Architecture:
     Attributes:
       name: of the function in `tf_keras.applications`; also before all names of weights.
       input_range: what the network wants instead of pixels in [0, 1].
-      smallest_side: of the images, in pixels.
       weight_decay: factor of half the kernels' squares in the regularization loss.
       decayed: last parts of the names of the weights that it counts.
       endpoints: names to the layers whose outputs they are, in the network's order.
@@ -20,7 +19,6 @@ class Architecture:
 
     name: str
     input_range: tuple[float, float]
-    smallest_side: int
     weight_decay: float
     decayed: tuple[str, ...]
     endpoints: Mapping[str, str]
@@ -43,7 +41,6 @@ def _inception_v3() -> Architecture:
     return Architecture(
         name="InceptionV3",
         input_range=(-1, 1),
-        smallest_side=75,
         weight_decay=4e-5,  # slim, nets/inception_utils.py: inception_arg_scope
         decayed=("kernel",),
         endpoints={f"InceptionV3/{name}": layer for name, layer in layers.items()},
@@ -59,7 +56,6 @@ def _mobilenet_v2() -> Architecture:
     return Architecture(
         name="MobileNetV2",
         input_range=(-1, 1),
-        smallest_side=32,
         weight_decay=4e-5,  # slim, nets/mobilenet: training_scope; depthwise kernels are left out
         decayed=("kernel",),
         endpoints={f"MobilenetV2/layer_{n}": layer for n, layer in enumerate(layers, start=1)},
@@ -76,7 +72,6 @@ def _resnet50_v2() -> Architecture:
     return Architecture(
         name="ResNet50V2",
         input_range=(-1, 1),
-        smallest_side=32,
         weight_decay=1e-4,  # slim, nets/resnet_utils.py: resnet_arg_scope
         decayed=("kernel",),
         endpoints={"resnet_v2_50/conv1": "conv1_conv", **blocks},
@@ -100,7 +95,6 @@ def _efficientnet_b0() -> Architecture:
     return Architecture(
         name="EfficientNetB0",
         input_range=(0, 255),
-        smallest_side=32,
         weight_decay=1e-5,  # EfficientNet's: on all that is trained, but for batch norm
         decayed=("kernel", "depthwise_kernel", "bias"),
         endpoints={f"EfficientNetB0/{name}": layer for name, layer in layers.items()},

@@ -1,4 +1,4 @@
-"""Weights for the networks of `tf_keras.applications`: downloaded, from a file, or random."""
+"""Networks of `tf_keras.applications` and their weights: downloaded, from a file, or random."""
 
 import contextlib
 import io
@@ -9,20 +9,37 @@ from typing import Any
 
 import h5py
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
-from components.backbone.applications import keras_model, short_name
 from components.errors import BackboneError
 
 # Keras's constants of the same names in its EfficientNet.
 _IMAGENET_DEVIATIONS = [0.229, 0.224, 0.225]
+
+_INITIALIZERS = {"kernel": "kernel_initializer", "depthwise_kernel": "depthwise_initializer"}
+
+
+def keras_model(name: str, weights: str | None = None) -> tf_keras.Model:
+    """The Keras model without classifier, for images of any size.
+
+    Its layers are numbered from the start: state that Keras keeps for the process is cleared.
+    """
+    tf_keras.backend.clear_session()
+    build = getattr(tf_keras.applications, name)
+    return build(include_top=False, weights=weights, input_shape=(None, None, 3))
+
+
+def short_name(weight: tf.Variable) -> str:
+    """The last part of a Keras weight's name: "kernel" of "conv2d_3/kernel:0"."""
+    return weight.name.split("/")[-1].split(":")[0]
 
 
 def get_weights(model: tf_keras.Model, name: str, weights: str, seed: int) -> dict[str, np.ndarray]:
     """The weights of a network by name, such as InceptionV3/conv2d_3/kernel; float32.
 
     Args:
-      model: the network, as `applications.keras_model` builds it.
+      model: the network, as `keras_model` builds it.
       name: of the network.
       weights, seed: as in `applications.blueprint`.
 
@@ -32,7 +49,7 @@ def get_weights(model: tf_keras.Model, name: str, weights: str, seed: int) -> di
     if weights == "none":
         return _random(model, name, seed)
     if weights == "imagenet":
-        return _corrected(_named(model, name, _downloaded(name)))
+        return _corrected(_named(model, name, _downloaded(model, name)))
     return _corrected(_named(model, name, _read(model, name, weights)))
 
 
@@ -40,16 +57,17 @@ def _random(model: tf_keras.Model, name: str, seed: int) -> dict[str, np.ndarray
     """Kernels drawn as each layer says; all else at the values that Keras starts with."""
     values = []
     for layer in model.layers:
-        values.append([weight.numpy() for weight in layer.weights])
-        for number, weight in enumerate(layer.weights):
-            kind = short_name(weight).removesuffix("kernel")
-            initializer = getattr(layer, f"{kind or 'kernel_'}initializer", None)
-            if initializer is None or not short_name(weight).endswith("kernel"):
-                continue
-            own = zlib.crc32(f"{seed}/{layer.name}".encode()) & 0x7FFFFFFF
-            drawn = type(initializer).from_config({**initializer.get_config(), "seed": own})
-            values[-1][number] = drawn(weight.shape).numpy()
+        own_seed = zlib.crc32(f"{seed}/{layer.name}".encode()) & 0x7FFFFFFF
+        values.append([_initial(layer, weight, own_seed) for weight in layer.weights])
     return _named(model, name, values)
+
+
+def _initial(layer: tf_keras.layers.Layer, weight: tf.Variable, seed: int) -> np.ndarray:
+    if short_name(weight) not in _INITIALIZERS:
+        return weight.numpy()
+    initializer = getattr(layer, _INITIALIZERS[short_name(weight)])
+    seeded = type(initializer).from_config({**initializer.get_config(), "seed": seed})
+    return seeded(weight.shape).numpy()
 
 
 def _named(model: tf_keras.Model, name: str, values: list[list[Any]]) -> dict[str, np.ndarray]:
@@ -73,17 +91,17 @@ def _corrected(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return weights
 
 
-def _downloaded(name: str) -> list[list[Any]]:
+def _downloaded(model: tf_keras.Model, name: str) -> list[list[Any]]:
     try:
-        model = keras_model(name, "imagenet")
+        trained = keras_model(name, "imagenet")
     except Exception as e:  # whatever the network, the proxy or a broken file makes of it
+        said = next(iter(str(e).strip().splitlines()), type(e).__name__)
         raise BackboneError(
-            f"weights of {name}: cannot be downloaded ({str(e).strip().splitlines()[0]}); bring "
-            "the file by other means and give it with --weights FILE, or take --weights none"
+            f"weights of {name}: cannot be downloaded ({said}); bring the file by other means and "
+            "give it with --weights FILE, or take --weights none"
         ) from e
-    # Keras adds layers without weights of its own to EfficientNet: they are no part of the plan.
-    known = {layer.name for layer in keras_model(name).layers}
-    return [layer.get_weights() for layer in model.layers if layer.name in known]
+    # By name: with these weights Keras adds a layer, which has none, to EfficientNet.
+    return [trained.get_layer(layer.name).get_weights() for layer in model.layers]
 
 
 def _read(model: tf_keras.Model, name: str, path: str) -> list[list[Any]]:
