@@ -41,9 +41,8 @@ setup:  ## Make or update .venv, which every target does by itself
 #: PYTHON=/path/to/python  TFX=1.16 or 1.21, to choose other than the machine suggests
 	@sh tools/setup.sh
 
-modules: setup  ## Build the default backbone in modules/, where it is missing
-	@test -d modules/efficientnet_lite0 -a -d modules/efficientnet_lite0_tf1 || \
-	    TF_CPP_MIN_LOG_LEVEL=3 $(bin)/python -W ignore -m components.backbone.lite0 modules
+modules: setup  ## Build the default backbone in modules/, where it is missing or out of date
+	@TF_CPP_MIN_LOG_LEVEL=3 $(bin)/python -W ignore -m components.backbone.lite0 --quiet modules
 
 samples: setup  ## Install the photographs of solar cells for configs/solar_cells.yaml
 	@echo 'elpv-dataset: 2,624 photographs, 91 MB, licence CC BY-NC-SA 4.0: not for commercial use.'

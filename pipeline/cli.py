@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from components.backbone.architectures import ARCHITECTURES
 from components.errors import ConfigError, GraftError
 
 if TYPE_CHECKING:
@@ -209,6 +210,63 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
         _print_json({**summary, "report": str(path)})
     else:
         click.echo(str(path))
+
+
+@main.group()
+def module() -> None:
+    """Build Hub modules, and look into them."""
+
+
+@module.command("build")
+@click.argument(
+    "architecture",
+    type=click.Choice(list(ARCHITECTURES), case_sensitive=False),
+    metavar="ARCHITECTURE",
+)
+@click.argument("folder", type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    default="tf2",
+    show_default=True,
+    type=click.Choice(["tf2", "tf1"]),
+    help="TF2 SavedModel or TF1 Hub format.",
+)
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|FILE|none",
+    help="Keras's download, a .h5 or .keras file of the same network, or random ones.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Of random weights: equal seeds, equal weights."
+)
+def build_module(architecture: str, folder: str, form: str, weights: str, seed: int) -> None:
+    """Write a network of Keras as a Hub module into FOLDER.
+
+    ARCHITECTURE is InceptionV3, MobileNetV2, ResNet50V2 or EfficientNetB0. The same build is kept
+    where FOLDER holds it; another build is replaced; anything else is left, with an error.
+    """
+    from pipeline.modules import build
+
+    seconds = build(architecture, folder, form, weights, seed, say=click.echo)
+    done = "is there already" if seconds is None else f"built in {seconds:.1f} s"
+    click.echo(f"{folder}: {done}; `graft module show {folder}` says what is in it")
+
+
+@module.command("show")
+@click.argument("handle")
+@json_option
+def show_module(handle: str, as_json: bool) -> None:
+    """Say what a module offers: its format, endpoints, size and whether it can be trained."""
+    from pipeline.modules import described, show
+
+    shown = show(handle)
+    if as_json:
+        _print_json(shown)
+    else:
+        click.echo(described(shown))
 
 
 def _places(runs: str, name: str | None) -> "Places":

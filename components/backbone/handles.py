@@ -27,6 +27,8 @@ class ModuleInfo:
         for a shape that is not known; "default" is the feature vector [None, D].
       image_size: height and width in pixels where the module fixes them, else None.
       trainable: whether it can be fine-tuned with batch norm in training mode.
+      variables: names of the trainable variables to shapes.
+      weights: count of all numbers in all variables, moving averages among them.
     """
 
     format: str
@@ -35,6 +37,8 @@ class ModuleInfo:
     endpoints: dict[str, Shape | None]
     image_size: tuple[int, int] | None
     trainable: bool
+    variables: dict[str, tuple[int, ...]]
+    weights: int
 
 
 def resolve(handle: str) -> str:

@@ -6,10 +6,12 @@ runs the update ops, which a call of the signature does not. A module has one gr
 one for inference, each with its own variables of the same names.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.backbone.handles import TF1_FORMAT, ModuleInfo, Shape, in_order, sizes
@@ -99,6 +101,8 @@ def describe(path: str) -> ModuleInfo:
     signature = _signature(graphs, path)
     shape = _spec(signature.inputs[_image_input(signature)]).shape
     height, width = shape[1:3].as_list()
+    trained = graphs.get(_TRAIN, graphs[_INFERENCE])
+    variables = _variables(trained, v1.GraphKeys.GLOBAL_VARIABLES)
     return ModuleInfo(
         format=TF1_FORMAT,
         tags=sorted(list(tags) for tags in graphs),
@@ -106,6 +110,8 @@ def describe(path: str) -> ModuleInfo:
         endpoints=_shapes(signature),
         image_size=(height, width) if height and width else None,
         trainable=_TRAIN in graphs,
+        variables=_variables(trained, v1.GraphKeys.TRAINABLE_VARIABLES),
+        weights=sum(math.prod(shape) for shape in variables.values()),
     )
 
 
@@ -185,6 +191,20 @@ def _prune_training(loaded: Any, graph: Any, path: str, momentum: float | None) 
     updates = loaded.graph.get_collection(v1.GraphKeys.UPDATE_OPS)
     pruned = loaded.prune(feeds, (outputs, updates))
     return lambda images: pruned(images, *values)[0]
+
+
+def _variables(graph: Any, collection: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the variables in a collection of a MetaGraphDef."""
+    shapes = {
+        node.name: tf.TensorShape(node.attr["shape"].shape)
+        for node in graph.graph_def.node
+        if node.op == "VarHandleOp"
+    }
+    names = []
+    for value in graph.collection_def[collection].bytes_list.value:
+        variable = variable_pb2.VariableDef.FromString(value)
+        names.append(variable.variable_name.removesuffix(":0"))
+    return {name: tuple(shapes[name].as_list()) for name in names if name in shapes}
 
 
 def _spec(info: Any) -> tf.TensorSpec:

@@ -101,6 +101,10 @@ def describe(path: str) -> ModuleInfo:
         endpoints=module.endpoint_shapes,
         image_size=(height, width) if height and width else None,
         trainable=module.has_train_mode,
+        variables={
+            v.name.removesuffix(":0"): tuple(v.shape.as_list()) for v in module.trainable_variables
+        },
+        weights=sum(v.shape.num_elements() for v in module.variables),
     )
 
 

@@ -75,6 +75,16 @@ def test_the_command_says_a_line_for_each_module(modules, capsys):
     assert [line.endswith("is there already") for line in lines] == [True, True]
 
 
+def test_asking_for_what_is_current_is_silent_and_costs_no_tensorflow(modules):
+    program = (
+        "import sys; from components.backbone import lite0\n"
+        f"lite0.main(['--quiet', {str(modules)!r}])\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b""
+
+
 def test_weights_have_the_published_size():
     sizes = {name: value.size for name, value in imagenet_weights().items()}
     trained = sum(size for name, size in sizes.items() if "/moving_" not in name)
