@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from components.backbone.handles import check_endpoint, check_size, describe, resolve
+from components.backbone.handles import check_endpoint, check_size, describe, matching, resolve
 from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
@@ -102,6 +102,14 @@ def check_module(config: Config) -> None:
             "training mode; set model.backbone.batch_norm to inference, or keep the backbone "
             "frozen (train.phases of the head alone)"
         )
+    if not config.frozen and not module.variables:
+        raise BackboneError(
+            f"module {handle}: has no trainable variables, so there is nothing to fine-tune; keep "
+            "the backbone frozen (train.phases of the head alone)"
+        )
+    for phase in config.train.phases:
+        if not isinstance(phase.train, str):
+            matching(phase.train, module.variables, handle)
     if config.model.auxiliary_head:
         endpoint = config.model.auxiliary_head.endpoint
         check_endpoint(endpoint, module.endpoints, handle, spatial=True)

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from components.errors import BackboneError
@@ -151,6 +152,31 @@ def check_size(
             f"module {handle}: takes images of {fixed[0]} x {fixed[1]} pixels only, not "
             f"{height} x {width}; set transform.image_size to [{fixed[0]}, {fixed[1]}]"
         )
+
+
+def matching(patterns: Iterable[str], names: Iterable[str], handle: str) -> list[str]:
+    """Chooses variables by their names.
+
+    Args:
+      patterns: such as "*/block_1[0-5]/*"; a star stands for slashes too.
+      names: of a module's trainable variables.
+      handle: the module, for the message.
+
+    Returns:
+      The names that match at least one pattern, in their order.
+
+    Raises:
+      BackboneError: a pattern that matches none, with some of the names.
+    """
+    patterns, names = list(patterns), list(names)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            some = ", ".join(names[:: max(1, len(names) // 8)])
+            raise BackboneError(
+                f"module {handle}: the pattern {pattern!r} of train.phases matches none of its "
+                f"trainable variables; among these {len(names)} are: {some}"
+            )
+    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -1,12 +1,12 @@
 """The network: a backbone, dropout, the head, and in training the auxiliary head."""
 
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from components.backbone.backbone import Backbone
+from components.backbone.handles import matching
 from components.errors import BackboneError
 from components.importing import import_object
 from components.trainer.heads import AuxiliaryHead, squared_norm
@@ -123,23 +123,12 @@ class Network(tf.Module):
         parts["backbone"] = self.backbone
         inner = {v.name.partition(":")[0]: v for v in self.backbone.trainable_variables}
         rates = dict(zip(inner, layer_rates(list(inner), first_layer_rate), strict=True))
-        chosen = list(inner) if train == "all" else self._matching(inner, train)
+        chosen = list(inner) if train == "all" else matching(train, inner, self.backbone.handle)
         return Trained(
             [*heads, *(inner[name] for name in chosen)],
             [*(1.0 for _ in heads), *(rates[name] for name in chosen)],
             parts,
         )
-
-    def _matching(self, names: Iterable[str], patterns: Sequence[str]) -> list[str]:
-        names = list(names)
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                some = ", ".join(names[:: max(1, len(names) // 8)])
-                raise BackboneError(
-                    f"train.phases: no trainable variable of module {self.backbone.handle} matches "
-                    f"the pattern {pattern!r}; among its {len(names)} are: {some}"
-                )
-        return [n for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)]
 
     def _drop(self, features: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         if not self._dropout:

@@ -186,6 +186,15 @@ def test_a_module_without_training_mode_is_refused_where_it_would_be_trained(
         assert graft("check", config, "--modules", "--set", way)[0] == 0
 
 
+def test_a_pattern_that_matches_no_variable_is_said_with_some_that_there_are(graft, write):
+    phases = [{"train": ["*/blok_1/*"], "epochs": 1, "learning_rate": 0.1}]
+    config = write(train={"phases": phases})
+    message = refusal(graft, "check", config, "--modules")
+    assert "'*/blok_1/*'" in message and "EfficientNetLite0/stem/kernel" in message
+    phases[0]["train"] = ["*/block_1/*"]
+    assert graft("check", write(train={"phases": phases}), "--modules")[0] == 0
+
+
 def test_predict_without_runs_says_how_to_get_one(graft, images):
     assert "make run-local" in refusal(graft, "predict", str(images / "ripe" / "0.png"))
 
