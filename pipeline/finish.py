@@ -4,11 +4,14 @@ TFX gives a cached node no side effects. So what a run promises beyond its artif
 here, from the metadata store and the run id alone, and made again where somebody deleted it.
 """
 
+import logging
+import shutil
+import time
 from typing import Any
 
 import ml_metadata as mlmd
 
-from components.errors import GraftError, RegistryError
+from components.errors import GraftError, RegistryError, StoreError
 from components.pusher.push import push
 from components.registry_pusher.registry import restore
 from pipeline import lineage
@@ -17,9 +20,17 @@ from pipeline.places import Places
 from pipeline.report import write_report
 from pipeline.summary import summarize, write_summary
 
+KEPT_SECONDS = 14 * 24 * 3600
+"""Checkpoints of a training that was stopped and not started again are kept for two weeks."""
+
 
 def finish(
-    store: mlmd.MetadataStore, run_id: str, places: Places, config: Config, seconds: float
+    store: mlmd.MetadataStore,
+    run_id: str,
+    places: Places,
+    config: Config,
+    seconds: float,
+    error: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Restores what a cached run would leave out, writes report and summary.
 
@@ -29,14 +40,18 @@ def finish(
       places: where things lie.
       config: the run's configuration.
       seconds: wall time of the run.
+      error: {node, message} of what went wrong outside a node; None as a rule.
 
     Returns:
       The summary, as written.
+
+    Raises:
+      StoreError: not even the summary can be written.
     """
     run = lineage.read_run(store, run_id)
     if run is None:
         raise KeyError(run_id)
-    pushed, error = None, None
+    pushed = None
     try:
         pushed = restore_push(run, config, places)
         restore_registration(run, config, places)
@@ -47,11 +62,38 @@ def finish(
     report = places.report(run_id)
     summary = summarize(run, str(report / "index.html"), seconds)
     summary["pushed"] = pushed or summary["pushed"]
-    if error and not summary["error"]:
-        summary["status"], summary["error"] = "failed", error
-    write_report(run, summary, report)
-    write_summary(summary, places.summary)
+    _fail(summary, error)
+    try:
+        _sweep_checkpoints(run, places)
+        write_summary(summary, places.summary)
+        try:
+            write_report(run, summary, report)
+        except Exception as e:  # a picture or a page must not take the summary with it
+            logging.getLogger(__name__).exception("the report cannot be written")
+            _fail(summary, {"node": "report", "message": f"{report}: cannot be written ({e})"})
+            write_summary(summary, places.summary)
+    except OSError as e:
+        raise StoreError(
+            f"{e.filename or places.home}: the summary cannot be written ({e.strerror or e}); make "
+            "room or access there and run again: what has been done is cached"
+        ) from e
     return summary
+
+
+def _fail(summary: dict[str, Any], error: dict[str, str] | None) -> None:
+    """Notes an error, unless there is one already."""
+    if error:
+        summary["status"], summary["error"] = "failed", summary["error"] or error
+
+
+def _sweep_checkpoints(run: lineage.Run, places: Places) -> None:
+    """Removes the checkpoints of what has been trained, and forgotten ones."""
+    model = run.output("Trainer", "model")
+    done = model.properties.get("checkpoints") if model else None
+    for folder in places.checkpoints.glob("*"):
+        forgotten = time.time() - folder.stat().st_mtime > KEPT_SECONDS
+        if folder.name == done or forgotten:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore_push(run: lineage.Run, config: Config, places: Places) -> str | None:

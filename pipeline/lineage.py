@@ -232,8 +232,16 @@ def _artifact(artifact: pb.Artifact) -> Artifact:
 def _value(value: pb.Value) -> Any:
     kind = value.WhichOneof("value")
     if kind == "struct_value":  # how TFX keeps JSON values
-        from google.protobuf import json_format
-
-        held = json_format.MessageToDict(value.struct_value)
+        held = {key: _plain(item) for key, item in value.struct_value.fields.items()}
         return held.get("__value__", held)
     return getattr(value, kind) if kind else None
+
+
+def _plain(value: Any) -> Any:
+    """A protobuf Value as Python has it; protobuf's own way refuses what is no number."""
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return {key: _plain(item) for key, item in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_plain(item) for item in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)

@@ -45,7 +45,7 @@ def run_local(config: Config, places: Places, quiet: bool = False) -> dict[str, 
 
     Raises:
       ConfigError: the folder cannot be made, or another run is using it.
-      StoreError: the metadata store there is damaged.
+      StoreError: the metadata store there is damaged, or the summary cannot be written.
       BackboneError: the backbone cannot be what the configuration wants.
     """
     started = time.time()
@@ -101,13 +101,20 @@ def _run(
         finally:
             terminal.node(lineage.node_state(store, run_id, node_id))
 
+    places.summary.unlink(missing_ok=True)  # it is of an earlier run
     with _interrupts() as interrupted:
+        error = None
         try:
-            with contextlib.suppress(NodeFailed):  # its message is in the store, so in the summary
-                LocalBeamRunner(run_id, around_node).run_with_ir(ir)
+            LocalBeamRunner(run_id, around_node).run_with_ir(ir)
+        except NodeFailed:
+            pass  # its message is in the store, and so in the summary
+        except Exception as e:
+            logging.getLogger(__name__).exception("outside any node")
+            error = {"node": "pipeline", "message": f"{type(e).__name__}: {e}"}
         finally:
             with terminal.working("writing the report"):
-                summary = finish(store, run_id, places, config, time.time() - started)
+                seconds = time.time() - started
+                summary = finish(store, run_id, places, config, seconds, error)
             if not interrupted.is_set():
                 terminal.end(summary, str(places.log(run_id)))
     return summary

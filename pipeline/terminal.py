@@ -28,6 +28,13 @@ _MARKS = {
 _POLL_SECONDS = 0.25
 
 
+class _Console(Console):
+    """Goes on in silence when the reader has gone, as with `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Terminal:
     """Prints to the real standard output while the libraries' own output goes to the log."""
 
@@ -38,10 +45,10 @@ class Terminal:
         """
         # One line stays one line where nobody knows how wide the reader's window is.
         width = None if stream.isatty() else 200
-        self.console = Console(
+        self.console = _Console(
             file=stream, quiet=quiet, highlight=False, soft_wrap=True, width=width
         )
-        self.errors = Console(file=stream, highlight=False, soft_wrap=True, width=width)
+        self.errors = _Console(file=stream, highlight=False, soft_wrap=True, width=width)
 
     def say(self, text: str) -> None:
         """Prints a line; text from data must have gone through `escape`."""
@@ -156,7 +163,8 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        stream.close()
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()
         os.dup2(real_out, 1)
         os.dup2(real_err, 2)
         os.close(real_out)

@@ -41,8 +41,9 @@ class Trainer(base_component.BaseComponent):
     """Trains the network and exports it.
 
     Outputs: `model`, a SavedModel in TFX's serving folder, with the custom properties
-    content_hash, module_handle, module_hash and images (how many pictures were trained on,
-    counted again in each epoch); `model_run`, with `history.json` and TensorBoard's `logs/`.
+    content_hash, module_handle, module_hash, checkpoints (the folder's name) and images (how many
+    pictures were trained on, counted again in each epoch); `model_run`, with `history.json` and
+    TensorBoard's `logs/`.
     """
 
     SPEC_CLASS = TrainerSpec

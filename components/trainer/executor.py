@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from typing import Any
 
 from tfx.dsl.components.base import base_executor
@@ -22,7 +21,7 @@ class Executor(base_executor.BaseExecutor):
     """See component.py for inputs, outputs and properties."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
-        """Runs the training function; afterwards the checkpoints of this training are gone."""
+        """Runs the training function."""
         run_fn = import_object(exec_properties["run_fn"], "train.run_fn")
         model = artifact_utils.get_single_instance(output_dict["model"])
         model_run = artifact_utils.get_single_instance(output_dict["model_run"])
@@ -49,7 +48,8 @@ class Executor(base_executor.BaseExecutor):
         model.set_string_custom_property("module_handle", fn_args.model["backbone"]["handle"])
         model.set_string_custom_property("module_hash", exec_properties["module_hash"])
         model.set_int_custom_property("images", _images(fn_args))
-        shutil.rmtree(fn_args.checkpoints, ignore_errors=True)
+        # They go once the execution is on record: `pipeline/finish.py`.
+        model.set_string_custom_property("checkpoints", os.path.basename(fn_args.checkpoints))
 
 
 def _files(artifacts: list, split: str) -> tuple[str, ...]:

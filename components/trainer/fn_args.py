@@ -35,7 +35,7 @@ class FnArgs:
     seed: int
     """The run's seed, in [0, 2**31)."""
     checkpoints: str
-    """Folder for checkpoints, this work's own; deleted once the execution has succeeded."""
+    """Folder for checkpoints, this work's own; deleted once the execution is on record."""
     serving_model: str
     """Where the SavedModel goes. Does not exist yet."""
     model_run: str

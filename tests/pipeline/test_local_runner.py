@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import math
 
 import numpy as np
 import pytest
+from ml_metadata.proto import metadata_store_pb2 as pb
 from PIL import Image
 from tfx import v1 as tfx
 from tfx.dsl.compiler.compiler import Compiler
@@ -98,6 +100,15 @@ def test_a_failed_node_leaves_the_users_sentence_and_nothing_after_it_runs(store
     assert [n.state for n in ended.nodes] == ["failed", "skipped"]
     assert "fewer than 30 pictures" in ended.failed.error
     assert "Traceback" not in ended.failed.error
+
+
+def test_a_property_that_is_no_number_leaves_the_run_readable(store):
+    artifact = pb.Artifact(type_id=store.put_artifact_type(pb.ArtifactType(name="Figures")))
+    held = artifact.custom_properties["metrics"].struct_value
+    held.fields["__value__"].struct_value.fields["accuracy"].number_value = float("nan")
+    held.fields["__value__"].struct_value.fields["names"].list_value.values.add(string_value="a")
+    found = lineage._artifact(artifact).properties["metrics"]
+    assert math.isnan(found["accuracy"]) and found["names"] == ["a"]
 
 
 def test_inputs_that_cannot_be_resolved_are_a_failure(store, compiled):

@@ -82,9 +82,10 @@ def test_the_model_carries_what_the_pusher_and_the_registry_ask(do, module, tmp_
     assert call(tf.constant([picture("bars", 1)]))["label"].shape == (1,)
 
 
-def test_checkpoints_go_when_the_training_succeeds(do, tmp_path):
-    do()
-    assert os.listdir(tmp_path / "checkpoints") == []
+def test_checkpoints_stay_until_the_execution_is_on_record(do, tmp_path):
+    model, _ = do()
+    kept = model.get_string_custom_property("checkpoints")
+    assert os.listdir(tmp_path / "checkpoints") == [kept]
 
 
 def test_progress_is_reported_in_images(do, tmp_path):
