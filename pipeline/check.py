@@ -113,6 +113,13 @@ def check_module(config: Config) -> None:
     if config.model.auxiliary_head:
         endpoint = config.model.auxiliary_head.endpoint
         check_endpoint(endpoint, module.endpoints, handle, spatial=True)
+        # Here, because they import TensorFlow.
+        from components.backbone.backbone import load_backbone
+        from components.trainer.network import check_room, endpoint_shapes
+
+        backbone = load_backbone(handle, batch_norm="inference")
+        shapes = endpoint_shapes(backbone, config.transform.image_size)
+        check_room(endpoint, shapes, handle, config.transform.image_size)
 
 
 def _check_slices(config: Config, listing: Any) -> None:

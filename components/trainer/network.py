@@ -62,13 +62,13 @@ class Network(tf.Module):
         self._dropout, self._l2, self._seed = model["dropout"], model["l2"], seed
         self._endpoint: str = (model["auxiliary_head"] or {}).get("endpoint", "")
 
-        shapes = _shapes(backbone, image_size)
+        shapes = endpoint_shapes(backbone, image_size)
         make_head = import_object(model["head"], "model.head")
         self.head: Any = make_head(shapes["default"][-1], classes, seed)
         self.auxiliary_head: AuxiliaryHead | None = None
         if self._endpoint:
             backbone.check_endpoint(self._endpoint, spatial=True)
-            _check_room(self._endpoint, shapes, backbone.handle, image_size)
+            check_room(self._endpoint, shapes, backbone.handle, image_size)
             self.auxiliary_head = AuxiliaryHead(shapes[self._endpoint], classes, seed)
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
@@ -137,8 +137,11 @@ class Network(tf.Module):
         return tf.nn.experimental.stateless_dropout(features, self._dropout, seed)
 
 
-def _shapes(backbone: Backbone, image_size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
-    """The endpoints' shapes without the batch. A module's own signature often leaves them open."""
+def endpoint_shapes(backbone: Backbone, image_size: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    """The endpoints' shapes without the batch, by running the backbone once.
+
+    A module's own signature often leaves them open.
+    """
     blank = tf.zeros([1, *image_size, 3])
     strategy = tf.distribute.get_strategy()  # in whose scope alone nothing can be run
     endpoints = strategy.run(lambda: backbone.endpoints(blank, training=False))
@@ -146,7 +149,7 @@ def _shapes(backbone: Backbone, image_size: tuple[int, int]) -> dict[str, tuple[
     return {name: tuple(tensor.shape[1:]) for name, tensor in first.items()}
 
 
-def _check_room(
+def check_room(
     name: str, shapes: dict[str, tuple[int, ...]], handle: str, image_size: tuple[int, int]
 ) -> None:
     """Raises BackboneError where the endpoint is too small for the auxiliary head's pool."""

@@ -166,6 +166,16 @@ def test_an_endpoint_that_the_module_lacks_is_said_with_those_it_has(graft, writ
     assert "has no endpoint block_1O" in message and "block_10" in message
 
 
+def test_an_endpoint_without_room_for_the_auxiliary_head_is_said_with_those_that_have(graft, write):
+    config = write(
+        model={"auxiliary_head": {"endpoint": "EfficientNetLite0/block_15"}},
+        transform={"image_size": [96, 96]},
+    )
+    message = refusal(graft, "check", config, "--modules")
+    assert "is 3x3 for images of 96x96 pixels" in message
+    assert "EfficientNetLite0/block_10" in message
+
+
 def test_a_module_of_one_size_refuses_another(graft, write, tmp_path):
     module = fixed_size_module(tmp_path / "small", train_mode=True)
     config = write(model={"backbone": {"handle": module}})
