@@ -69,7 +69,7 @@ class Trainer(base_component.BaseComponent):
         seed: of the run.
         module_hash: content of the backbone's module, which its handle does not tell.
         checkpoints: folder for the checkpoints that survive a kill, one folder in it a training.
-        features: FeatureExtractor's, where the backbone stays frozen and nothing is augmented.
+        features: FeatureExtractor's, for the head-only phases in front; None where there is none.
         """
         super().__init__(
             TrainerSpec(

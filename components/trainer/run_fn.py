@@ -107,7 +107,7 @@ def train_phase(
         return
 
     epoch, step = divmod(done, steps)
-    train_data, eval_data, eval_size = data.for_phase(train)
+    train_data, eval_data, eval_size = data.for_phase(number)
     batches = train_data.batches(batch_size, first_epoch + epoch, epochs - epoch, start=step)
     train_step = tf.function(
         get_train_step(network, train, fn_args.model, optimizer, means, first_epoch * steps),

@@ -9,6 +9,7 @@ from components.trainer.input_pipeline import (
     Features,
     Pictures,
     eval_batches,
+    hold,
     load_features,
     served_batches,
 )
@@ -107,7 +108,7 @@ def test_features_come_in_the_order_of_the_pictures(examples, preprocessing):
         {"label": tf.io.FixedLenFeature([], tf.string), "id": tf.io.FixedLenFeature([], tf.string)},
     )
     numbers = Vocabulary(LABELS).numbers(records["label"])
-    features = Features(np.arange(50, dtype=np.float32)[:, None], numbers, 4)
+    features = Features(hold(np.arange(50, dtype=np.float32)[None, :, None]), 1, numbers, 4)
     by_features = [y for _, y in read(features.batches(8, 2, 2, start=3))]
     by_pictures = [y for _, y in read(Pictures(files, settings, 4).batches(8, 2, 2, start=3))]
     assert np.array_equal(by_features, by_pictures)
