@@ -21,7 +21,7 @@ from components.trainer.records import (
 IN_MEMORY_BYTES = 1 << 30
 """Stored pictures, decoded eval pictures and features are each kept in memory below this size."""
 
-_AUTOTUNE = tf.data.AUTOTUNE
+_PARALLEL = os.cpu_count() or 1
 
 
 class TrainData(Protocol):
@@ -185,10 +185,10 @@ class Pictures:
         read = self._from_memory if self._memory else self._from_files
         views = read(batch_size, first_epoch, epochs, start).map(
             lambda image, id, label, epoch: (self._view(image, id, epoch), label),
-            num_parallel_calls=_AUTOTUNE,
+            num_parallel_calls=_PARALLEL,
         )
         batches = views.batch(batch_size, drop_remainder=True)
-        return batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2)
+        return _untuned(batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2))
 
     def once(self, batch_size: int) -> tf.data.Dataset | None:
         """Every picture once, ordered by id, in the view of epoch 0; the last batch smaller.
@@ -198,11 +198,11 @@ class Pictures:
         """
         if not self._memory:
             return None
-        return (
+        return _untuned(
             tf.data.Dataset.from_tensor_slices(self._memory)
             .map(
                 lambda image, id, label: (self._view(image, id, tf.constant(0, tf.int64)), label),
-                num_parallel_calls=_AUTOTUNE,
+                num_parallel_calls=_PARALLEL,
             )
             .batch(batch_size)
             .map(lambda x, y: (_unit_range(x), y))
@@ -242,7 +242,7 @@ class Pictures:
             return x["image"], x["id"], self._vocabulary.lookup(x["label"]), epoch
 
         numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
-        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_AUTOTUNE)
+        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_PARALLEL)
 
 
 def picture_batches(
@@ -260,12 +260,12 @@ def picture_batches(
       Batches of {"image": float32 [N, h, w, 3] in [0, 1], "label": string [N], "id": string [N]}.
     """
     number = tf.constant(number, tf.int64)
-    return (
+    return _untuned(
         read_records(files, PICTURE)
         .unbatch()
         .map(
             lambda x: {**x, "image": view(x["image"], x["id"], number)},
-            num_parallel_calls=_AUTOTUNE,
+            num_parallel_calls=_PARALLEL,
         )
         .batch(batch_size)
         .map(lambda x: {**x, "image": _unit_range(x["image"])})
@@ -343,6 +343,14 @@ def get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
         return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
 
     return tf.function(view, input_signature=scalars)
+
+
+def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Without tf.data's search for the best parallelism: it finds no better than the cores, and
+    whoever has read to the end waits seconds for its thread to stop."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:
