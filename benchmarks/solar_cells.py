@@ -44,13 +44,18 @@ def main(folder: Path) -> None:
     )
 
 
-def write_manifest(folder: Path, seed: int) -> list[dict[str, str]]:
-    """Writes the ELPV cells with a random 65/10/25 split as a manifest; returns its rows."""
+def write_manifest(folder: Path, seed: int, count: int | None = None) -> list[dict[str, str]]:
+    """Writes the ELPV cells, or `count` of them, with a random 65/10/25 split as a manifest.
+
+    Returns:
+      Its rows.
+    """
     from components.image_example_gen.sources import list_source
 
     folder.mkdir(parents=True, exist_ok=True)
     entries = list(list_source("builtin://solar_cells").entries)
     random.Random(seed).shuffle(entries)
+    entries = entries[:count]
     rows = []
     for i, entry in enumerate(entries):
         share = i / len(entries)

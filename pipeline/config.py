@@ -109,6 +109,13 @@ class Transform(Section):
         description="Shorter side in pixels to which training pictures are bounded on disk; by "
         "default 8/7 of the image size, more where the policy crops hard.",
     )
+    views: int = Field(
+        4,
+        ge=1,
+        le=64,
+        description="Augmented views of each training picture whose features are computed while "
+        "the backbone is frozen; epoch e of a head-only phase learns from view e mod views.",
+    )
 
     @model_validator(mode="after")
     def _known_policy(self) -> "Transform":
@@ -321,8 +328,8 @@ class Config(Section):
 
     @property
     def uses_features(self) -> bool:
-        """Whether features are computed once, by FeatureExtractor, instead of at every step."""
-        return self.frozen and self.transform.augment in ("none", [])
+        """Whether training begins on features that FeatureExtractor computes once."""
+        return self.train.phases[0].train == "head"
 
     @model_validator(mode="after")
     def _can_stop_early(self) -> "Config":

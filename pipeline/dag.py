@@ -1,5 +1,6 @@
 """The DAG: which nodes there are and what flows between them, wherever they run."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,11 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     if config.uses_features:
         features = FeatureExtractor(
             examples=images.outputs["examples"],
+            transformed_examples=transformed.outputs["transformed_examples"],
             preprocessing=transformed.outputs["preprocessing"],
             handle=str(module),
             module_hash=module_hash,
+            views=feature_views(config),
         )
     trainer = Trainer(
         examples=images.outputs["examples"],
@@ -177,6 +180,19 @@ def train_section(config: Config) -> dict[str, Any]:
         for phase in section["phases"]:
             phase["epochs"] = min(phase["epochs"], config.train.max_epochs)
     return section
+
+
+def feature_views(config: Config) -> int:
+    """Views of each training picture that FeatureExtractor computes: no more than will be seen.
+
+    One without augmentation; else `transform.views`, or the epochs of the head-only phases in
+    front, where these are fewer.
+    """
+    if config.transform.augment in ("none", []):
+        return 1
+    phases = train_section(config)["phases"]
+    in_front = itertools.takewhile(lambda phase: phase["train"] == "head", phases)
+    return min(config.transform.views, sum(phase["epochs"] for phase in in_front))
 
 
 def _json(section: Any) -> str:

@@ -74,7 +74,7 @@ class Trainer(base_component.BaseComponent):
         module_hash: content of the backbone's module, which its handle does not tell.
         checkpoints: folder for the checkpoints that survive a kill, one folder in it a training.
         own_code: `importing.source_hash` of what the configuration names by import path.
-        features: FeatureExtractor's, where the backbone stays frozen and nothing is augmented.
+        features: FeatureExtractor's, for the head-only phases in front; None where there is none.
         """
         super().__init__(
             TrainerSpec(

@@ -23,9 +23,11 @@ class FnArgs:
     eval_files: tuple[str, ...]
     """TFRecords (gzip) of raw Examples of the eval split; may be empty."""
     train_feature_files: tuple[str, ...]
-    """TFRecords (gzip) of {feature, label, id}, train split; empty unless FeatureExtractor ran."""
+    """TFRecords (gzip) of {feature, label, id, view}, train split, one view a file; empty unless
+    FeatureExtractor ran. For the head-only phases in front, whose epoch e learns from view e mod
+    the number of views."""
     eval_feature_files: tuple[str, ...]
-    """The same of the eval split; may be empty."""
+    """The same of the eval split, view 0 alone; may be empty."""
     preprocessing: str
     """ImageTransform's folder: labels.json, preprocessing.json, augmentation/."""
     model: dict[str, Any]

@@ -13,6 +13,7 @@ from components.trainer.records import (
     PICTURE,
     Preprocessing,
     Vocabulary,
+    files_by_view,
     load_records,
     read_records,
 )
@@ -20,7 +21,7 @@ from components.trainer.records import (
 IN_MEMORY_BYTES = 1 << 30
 """Stored pictures, decoded eval pictures and features are each kept in memory below this size."""
 
-_AUTOTUNE = tf.data.AUTOTUNE
+_PARALLEL = os.cpu_count() or 1
 
 
 class TrainData(Protocol):
@@ -44,39 +45,80 @@ class TrainData(Protocol):
 
 
 class Features:
-    """Feature vectors in memory: inputs are float32 [N, D]."""
+    """Feature vectors: inputs are float32 [N, D]. Epoch e shows view e mod the number of views."""
 
-    def __init__(self, features: np.ndarray, labels: np.ndarray, seed: int):
+    def __init__(
+        self, vectors: Callable[[tf.Tensor], tf.Tensor], views: int, labels: np.ndarray, seed: int
+    ):
         """Args:
-        features: float32 [N, D], ordered by id.
+        vectors: a view's number, scalar int64 -> float32 [N, D], ordered by id.
+        views: how many there are, at least 1.
         labels: class numbers, int32 [N].
         seed: draws the order.
         """
         self.size, self._seed = len(labels), seed
-        self._features, self._labels = tf.constant(features), tf.constant(labels)
+        self._vectors, self._views, self._labels = vectors, views, tf.constant(labels)
 
     def batches(
         self, batch_size: int, first_epoch: int, epochs: int, start: int = 0
     ) -> tf.data.Dataset:
         """See TrainData."""
-        rows = _rows(self.size, self._seed, batch_size, first_epoch, epochs, start)
-        return (
-            rows.batch(batch_size)
-            .map(lambda row, _: (tf.gather(self._features, row), tf.gather(self._labels, row)))
-            .prefetch(16)
-        )
+
+        def of_epoch(rows: tf.Tensor, epoch: tf.Tensor) -> tf.data.Dataset:
+            vectors = self._vectors(epoch % self._views)
+            return (
+                tf.data.Dataset.from_tensor_slices(rows)
+                .batch(batch_size)
+                .map(lambda row: (tf.gather(vectors, row), tf.gather(self._labels, row)))
+            )
+
+        orders = _orders(self.size, self._seed, batch_size, first_epoch, epochs, start)
+        return orders.flat_map(of_epoch).prefetch(16)
 
     def whole(self, batch_size: int) -> tf.data.Dataset:
-        """All of it once, in order, the last batch smaller: (features, class numbers)."""
-        return tf.data.Dataset.from_tensor_slices((self._features, self._labels)).batch(batch_size)
+        """View 0 of all, in order, the last batch smaller: (features, class numbers)."""
+        vectors = self._vectors(tf.constant(0, tf.int64))
+        return tf.data.Dataset.from_tensor_slices((vectors, self._labels)).batch(batch_size)
 
 
-def load_features(files: Sequence[str], vocabulary: Vocabulary, seed: int) -> Features:
-    """Reads FeatureExtractor's output of one split, which may be empty."""
-    records = load_records(files, FEATURE)
-    if records is None:
+def hold(views: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Feature vectors in memory, float32 [views, N, D], as Features takes them."""
+    held = tf.constant(views)
+    return lambda view: held[view]
+
+
+def load_features(
+    files: Sequence[str],
+    vocabulary: Vocabulary,
+    seed: int,
+    in_memory_bytes: int = IN_MEMORY_BYTES,
+) -> Features:
+    """Reads FeatureExtractor's output of one split, which may be empty.
+
+    Below `in_memory_bytes` all views are kept in memory. Otherwise one is, and each epoch reads
+    its own from its files.
+
+    Raises:
+      DataError: a label is not in the vocabulary.
+    """
+    views = files_by_view(files)
+    if not views:
         return _no_features(seed)
-    return Features(records["feature"], vocabulary.numbers(records["label"]), seed)
+
+    def load(view: int) -> dict[str, np.ndarray]:
+        return load_records(views[view], FEATURE) or {}
+
+    first = load(0)
+    labels, vectors = vocabulary.numbers(first["label"]), first["feature"]
+    if len(views) == 1 or len(views) * vectors.nbytes < in_memory_bytes:
+        rest = (load(view)["feature"] for view in range(1, len(views)))
+        return Features(hold(np.stack([vectors, *rest])), len(views), labels, seed)
+
+    def read(view: tf.Tensor) -> tf.Tensor:
+        found = tf.numpy_function(lambda view: load(view)["feature"], [view], tf.float32)
+        return tf.ensure_shape(found, vectors.shape)
+
+    return Features(read, len(views), labels, seed)
 
 
 def extract_features(
@@ -94,11 +136,11 @@ def extract_features(
     if not parts:
         return _no_features(seed)
     features, labels = (np.concatenate(x) for x in zip(*parts, strict=True))
-    return Features(features, labels, seed)
+    return Features(hold(features[np.newaxis]), 1, labels, seed)
 
 
 def _no_features(seed: int) -> Features:
-    return Features(np.zeros([0, 1], np.float32), np.zeros([0], np.int32), seed)
+    return Features(hold(np.zeros([1, 0, 1], np.float32)), 1, np.zeros([0], np.int32), seed)
 
 
 class Pictures:
@@ -125,7 +167,7 @@ class Pictures:
         Raises:
           DataError: a label is not in the vocabulary.
         """
-        self._files, self._seed, self._view = list(files), seed, _get_view(preprocessing)
+        self._files, self._seed, self._view = list(files), seed, get_view(preprocessing)
         self._vocabulary = Vocabulary(preprocessing.labels)
         self._memory = None
         stored = sum(os.path.getsize(file) for file in files)
@@ -143,10 +185,10 @@ class Pictures:
         read = self._from_memory if self._memory else self._from_files
         views = read(batch_size, first_epoch, epochs, start).map(
             lambda image, id, label, epoch: (self._view(image, id, epoch), label),
-            num_parallel_calls=_AUTOTUNE,
+            num_parallel_calls=_PARALLEL,
         )
         batches = views.batch(batch_size, drop_remainder=True)
-        return batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2)
+        return _untuned(batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2))
 
     def once(self, batch_size: int) -> tf.data.Dataset | None:
         """Every picture once, ordered by id, in the view of epoch 0; the last batch smaller.
@@ -156,11 +198,11 @@ class Pictures:
         """
         if not self._memory:
             return None
-        return (
+        return _untuned(
             tf.data.Dataset.from_tensor_slices(self._memory)
             .map(
                 lambda image, id, label: (self._view(image, id, tf.constant(0, tf.int64)), label),
-                num_parallel_calls=_AUTOTUNE,
+                num_parallel_calls=_PARALLEL,
             )
             .batch(batch_size)
             .map(lambda x, y: (_unit_range(x), y))
@@ -200,30 +242,43 @@ class Pictures:
             return x["image"], x["id"], self._vocabulary.lookup(x["label"]), epoch
 
         numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
-        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_AUTOTUNE)
+        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_PARALLEL)
 
 
-def served_batches(
-    files: Sequence[str], preprocessing: Preprocessing, batch_size: int
+def picture_batches(
+    files: Sequence[str], view: Callable[..., tf.Tensor], number: int, batch_size: int
 ) -> tf.data.Dataset:
-    """Every picture once, through the serving preprocessing, in the order of the files.
+    """Every picture once, in the order of the files.
 
     Args:
       files: TFRecords of Examples, raw or transformed; may be empty.
-      preprocessing: image size and crop.
+      view: as `get_view` makes it.
+      number: of the view; nothing without augmentation.
       batch_size: the last batch may be smaller.
 
     Returns:
       Batches of {"image": float32 [N, h, w, 3] in [0, 1], "label": string [N], "id": string [N]}.
     """
-    preprocess = preprocessing.serving()
-    return (
+    number = tf.constant(number, tf.int64)
+    return _untuned(
         read_records(files, PICTURE)
         .unbatch()
-        .map(lambda x: {**x, "image": preprocess(x["image"])}, num_parallel_calls=_AUTOTUNE)
+        .map(
+            lambda x: {**x, "image": view(x["image"], x["id"], number)},
+            num_parallel_calls=_PARALLEL,
+        )
         .batch(batch_size)
+        .map(lambda x: {**x, "image": _unit_range(x["image"])})
         .prefetch(2)
     )
+
+
+def served_batches(
+    files: Sequence[str], preprocessing: Preprocessing, batch_size: int
+) -> tf.data.Dataset:
+    """Every picture once, through the serving preprocessing; see `picture_batches`."""
+    served = get_view(preprocessing._replace(augment="none"))
+    return picture_batches(files, served, 0, batch_size)
 
 
 def eval_batches(
@@ -247,25 +302,36 @@ def eval_batches(
     return (batches.cache() if decoded < IN_MEMORY_BYTES else batches), size
 
 
-def _rows(
+def _rows(*which: int) -> tf.data.Dataset:
+    """(row, epoch), both int64 scalars: `_orders` row by row."""
+    return _orders(*which).flat_map(
+        lambda rows, epoch: tf.data.Dataset.from_tensor_slices(rows).map(lambda row: (row, epoch))
+    )
+
+
+def _orders(
     size: int, seed: int, batch_size: int, first_epoch: int, epochs: int, start: int
 ) -> tf.data.Dataset:
-    """(row, epoch), both int64 scalars: each epoch an exact shuffle, cut to whole batches."""
+    """(rows int64 [M], epoch int64): each epoch an exact shuffle, cut to whole batches."""
     kept = size // batch_size * batch_size
 
-    def of_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+    def of_epoch(epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(size, dtype=tf.int64), tf.stack([tf.constant(seed, tf.int64), epoch])
         )
         skipped = tf.where(epoch == first_epoch, start * batch_size, 0)
-        rows = tf.data.Dataset.from_tensor_slices(order[skipped:kept])
-        return rows.map(lambda row: (row, epoch))
+        return order[skipped:kept], epoch
 
-    return tf.data.Dataset.range(first_epoch, first_epoch + epochs).flat_map(of_epoch)
+    return tf.data.Dataset.range(first_epoch, first_epoch + epochs).map(of_epoch)
 
 
-def _get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
-    """(encoded bytes, id, epoch) -> the picture to train on: uint8 if augmented, else float32."""
+def get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
+    """Makes the function that draws a picture to train on; traced once, by its first user.
+
+    Returns:
+      A function: (encoded bytes, id, view), scalars string, string, int64 -> [h, w, 3]: uint8 and
+      the augmentation's view where there is one, else float32 in [0, 1] and as served.
+    """
     scalars = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int64)]
     if not preprocessing.augmented:
         serve = preprocessing.serving()
@@ -276,7 +342,15 @@ def _get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
     def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
 
-    return tf.function(view, input_signature=scalars)  # traced once for all phases
+    return tf.function(view, input_signature=scalars)
+
+
+def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Without tf.data's search for the best parallelism: it finds no better than the cores, and
+    whoever has read to the end waits seconds for its thread to stop."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:

@@ -19,6 +19,7 @@ FEATURE = {
     "feature": tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True),
     "label": _STRING,
     "id": _STRING,
+    "view": tf.io.FixedLenFeature([], tf.int64),
 }
 """A feature vector's Example, as FeatureExtractor writes it."""
 
@@ -88,6 +89,18 @@ def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np
     whole = {key: np.concatenate([part[key] for part in parts]) for key in features}
     by_id = np.argsort(whole["id"], kind="stable")
     return {key: values[by_id] for key, values in whole.items()}
+
+
+def files_by_view(files: Sequence[str]) -> list[list[str]]:
+    """FeatureExtractor's files of one split, those of each view; files without Examples left out.
+
+    Each file holds one view, and the views count from 0 without a gap.
+    """
+    views: dict[int, list[str]] = {}
+    for file in files:
+        for first in read_records([file], {"view": FEATURE["view"]}).take(1):
+            views.setdefault(int(first["view"][0]), []).append(file)
+    return [views[view] for view in sorted(views)]
 
 
 class Vocabulary:

@@ -79,7 +79,7 @@ def run_fn(fn_args: FnArgs) -> None:
 
     temperature = 1.0
     if fn_args.train["calibrate"]:
-        temperature = fit_temperature(*get_logits(network, data.for_phase(phases[-1]["train"])[1]))
+        temperature = fit_temperature(*get_logits(network, data.held_out()[0]))
     write_calibration(fn_args.model_run, temperature)
     served = ServedModel(backbone.export(), network.head, preprocessing, temperature)
     facts = get_facts(preprocessing, backbone.path, model["head"], temperature)
@@ -149,7 +149,7 @@ def train_phase(
         return
 
     epoch, step = divmod(done, steps)
-    train_data, eval_data, eval_size = data.for_phase(train)
+    train_data, eval_data, eval_size = data.for_phase(number)
     batches = strategy.experimental_distribute_dataset(
         train_data.batches(batch_size, first_epoch + epoch, epochs - epoch, start=step)
     )

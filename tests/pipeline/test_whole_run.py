@@ -204,7 +204,8 @@ def test_a_nasty_folder_is_trained_on_what_is_good_in_bounded_memory(tmp_path):
 
 KILLED_AT = (
     "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataGate",
-    "ImageTransform", "Trainer", "Evaluator", "ServingCheck", "Pusher", "RegistryPusher",
+    "ImageTransform", "FeatureExtractor", "Trainer", "Evaluator", "ServingCheck", "Pusher",
+    "RegistryPusher",
 )  # fmt: skip
 
 

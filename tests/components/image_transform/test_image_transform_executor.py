@@ -263,7 +263,6 @@ def test_the_component_compiles_with_and_without_a_gate(tmp_path, gated):
     extra = {"gate": gate.outputs["result"]} if gated else {}
     node = ImageTransform(examples=examples.outputs["result"], **arguments, **extra)
     assert node.id == "ImageTransform"
-    assert node.exec_properties["code_version"] == "1"
     pipeline = tfx.dsl.Pipeline(
         pipeline_name="p", pipeline_root=str(tmp_path), components=[examples, gate, node]
     )

@@ -170,4 +170,3 @@ def test_the_component_takes_six_channels_and_plain_properties():
     )
     assert component.id == "RegistryPusher" and set(component.inputs) == set(kinds)
     assert component.outputs["registration"].type is Registration
-    assert component.exec_properties["code_version"] == "1"

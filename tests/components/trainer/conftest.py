@@ -7,8 +7,11 @@ from trainer_samples import (
     write_split,
 )
 
+from components.feature_extractor.extract import Extractor
 from components.trainer.fn_args import FnArgs
-from components.trainer.records import record_files
+from components.trainer.records import load_preprocessing, record_files
+
+VIEWS = 2
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +36,22 @@ def preprocessing(tmp_path_factory):
 def augmenting(tmp_path_factory):
     policy = [{"op": "flip_left_right"}, {"op": "brightness"}]
     return write_preprocessing(tmp_path_factory.mktemp("augmenting"), policy)
+
+
+@pytest.fixture(scope="session")
+def features(tmp_path_factory, module, examples, augmenting):
+    """FnArgs of the feature files: of two augmented views, and of the eval split as served."""
+    folder = tmp_path_factory.mktemp("features")
+    extractor = Extractor(module, load_preprocessing(augmenting))
+    for split, views in (("train", range(VIEWS)), ("eval", [None])):
+        (folder / f"Split-{split}").mkdir()
+        for view in views:
+            for number, file in enumerate(record_files(examples, split)):
+                target = folder / f"Split-{split}" / f"view_{view or 0}-{number}.gz"
+                extractor.extract(file, str(target), view)
+    return {
+        f"{split}_feature_files": record_files(folder, split) for split in ("train", "eval")
+    } | {"preprocessing": augmenting}
 
 
 @pytest.fixture

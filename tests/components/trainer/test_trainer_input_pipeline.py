@@ -9,10 +9,18 @@ from components.trainer.input_pipeline import (
     Features,
     Pictures,
     eval_batches,
+    hold,
     load_features,
     served_batches,
 )
-from components.trainer.records import Vocabulary, load_preprocessing, load_records, record_files
+from components.trainer.records import (
+    FEATURE,
+    Vocabulary,
+    files_by_view,
+    load_preprocessing,
+    load_records,
+    record_files,
+)
 
 
 def read(dataset):
@@ -107,10 +115,40 @@ def test_features_come_in_the_order_of_the_pictures(examples, preprocessing):
         {"label": tf.io.FixedLenFeature([], tf.string), "id": tf.io.FixedLenFeature([], tf.string)},
     )
     numbers = Vocabulary(LABELS).numbers(records["label"])
-    features = Features(np.arange(50, dtype=np.float32)[:, None], numbers, 4)
+    features = Features(hold(np.arange(50, dtype=np.float32)[None, :, None]), 1, numbers, 4)
     by_features = [y for _, y in read(features.batches(8, 2, 2, start=3))]
     by_pictures = [y for _, y in read(Pictures(files, settings, 4).batches(8, 2, 2, start=3))]
     assert np.array_equal(by_features, by_pictures)
+
+
+@pytest.fixture(params=["in memory", "from files"])
+def given_features(request, features):
+    limit = 1 << 30 if request.param == "in memory" else 1
+    return load_features(features["train_feature_files"], Vocabulary(LABELS), 4, limit)
+
+
+def test_an_epoch_learns_from_the_view_of_its_number_modulo_the_views(given_features, features):
+    views = [
+        load_records(files, FEATURE) for files in files_by_view(features["train_feature_files"])
+    ]
+    assert [set(view["view"]) for view in views] == [{0}, {1}]
+    for epoch in range(5):
+        shown = np.concatenate([x for x, _ in read(given_features.batches(8, epoch, 1))])
+        assert {x.tobytes() for x in shown} < {x.tobytes() for x in views[epoch % 2]["feature"]}
+        assert not {x.tobytes() for x in shown} & {
+            x.tobytes() for x in views[(epoch + 1) % 2]["feature"]
+        }
+
+
+def test_features_start_inside_an_epoch_in_the_order_of_pictures(
+    given_features, examples, augmenting
+):
+    whole = read(given_features.batches(8, 1, 3))
+    assert len(whole) == 18
+    assert equal(whole[4:], read(given_features.batches(8, 1, 3, start=4)))
+    pictures = Pictures(record_files(examples, "train"), load_preprocessing(augmenting), 4)
+    by_pictures = [y for _, y in read(pictures.batches(8, 1, 3))]
+    assert np.array_equal([y for _, y in whole], by_pictures)
 
 
 def test_the_eval_split_comes_whole_and_twice_the_same(examples, preprocessing):

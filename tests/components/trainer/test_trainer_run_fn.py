@@ -139,6 +139,26 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
     assert_equal(_resumed(make_fn_args, images, settings), whole)
 
 
+# Inside the second epoch of the features, in their other view; then of the pictures after them.
+@pytest.mark.parametrize("images", [72, pytest.param(168, marks=pytest.mark.slow)])
+def test_a_killed_training_that_begins_on_features_goes_on_too(
+    make_fn_args, features, images, monkeypatch
+):
+    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    whole = make_fn_args("whole", **features)
+    run_fn(whole)
+    assert [entry["train"] for entry in history_of(whole)] == ["head"] * 2 + ["all"] * 2
+    assert_equal(_resumed(make_fn_args, images, features), whole)
+
+
+def test_what_is_exported_after_features_alone_is_whole(make_fn_args, features):
+    fn_args = make_fn_args(**features, train=train_section(("head", 30, 3e-2)))
+    run_fn(fn_args)
+    served = tf.saved_model.load(fn_args.serving_model).signatures["serving_default"]
+    labels = served(tf.constant([picture(label, 77) for label in LABELS]))["label"]
+    assert [x.decode() for x in labels.numpy()] == LABELS
+
+
 @pytest.mark.slow
 def test_a_killed_training_goes_on_wherever_it_was_and_whatever_it_trains(
     make_fn_args, augmenting, module, monkeypatch
