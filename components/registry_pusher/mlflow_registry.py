@@ -7,7 +7,6 @@ what an earlier, killed one left, by the tag `content_hash`.
 
 import errno
 import functools
-import re
 import tempfile
 import time
 import urllib.parse
@@ -16,8 +15,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.errors import ConfigError, GraftError, RegistryError
+from components.errors import GraftError, RegistryError
 from components.registry_pusher import mlflow_client, mlflow_model, mlflow_sqlite
+from components.registry_pusher.addresses import (
+    address_of,
+    check_address,
+    check_name,
+    path_of,
+    redacted,
+)
 from components.registry_pusher.mlflow_client import GONE, THERE, unless
 from components.registry_pusher.mlflow_tags import (
     COMPLETE,
@@ -53,19 +59,14 @@ class MlflowRegistry:
         Raises:
           ConfigError: it is no address of that kind.
         """
-        self._file = mlflow_sqlite.path_of(uri)
-        other = re.match(r"(?!file:|sqlite:)[a-z0-9+-]+://.", uri)
-        if not self._file and not other:
-            raise ConfigError(
-                f"push.registry_uri: {uri!r} is no MLflow tracking URI; write sqlite:///PATH for "
-                "a file on this machine, or http(s)://HOST:PORT for a server"
-            )
-        self._uri = f"sqlite:///{self._file}" if self._file else uri
-        self.address = _redacted(self._uri)
+        check_address(uri)
+        self._file = path_of(uri)
+        self._uri = address_of(self._file) if self._file else uri
+        self.address = redacted(self._uri)
 
     def register(self, entry: Entry) -> Registered:
         """See Registry.register."""
-        _check_name(entry.name)
+        check_name(entry.name)
 
         def work() -> Registered:
             done = self._complete(self._read(entry.name), entry.content_hash)
@@ -148,7 +149,7 @@ class MlflowRegistry:
             except Exception as e:
                 if not _is_mlflows(e):
                     raise
-                reason = _redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
+                reason = redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
                 if not _may_pass(e):
                     raise RegistryError(
                         f"MLflow at {self.address} refuses: {reason}; correct that, or "
@@ -254,19 +255,6 @@ def _versions(client: Any, name: str) -> list[Found]:
         )
         for it in sorted(found, key=lambda it: int(it.version), reverse=True)
     ]
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[^/:'\"`%\\]{1,250}", name):
-        raise ConfigError(
-            f"push.model_name: {name!r} cannot be registered; use up to 250 letters, digits, "
-            "spaces, dots, - and _"
-        )
-
-
-def _redacted(text: str) -> str:
-    """The text without the passwords in its addresses."""
-    return re.sub(r"://[^/@\s]*@", "://***@", text)
 
 
 def _is_mlflows(e: Exception) -> bool:
