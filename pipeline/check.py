@@ -9,6 +9,7 @@ from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
 from components.importing import import_object
+from components.registry_pusher.addresses import check_address, check_name
 from pipeline.config import Config
 from pipeline.places import Places
 
@@ -17,7 +18,8 @@ SMALLEST_BATCH = 8
 
 
 def check(config: Config, places: Places) -> dict[str, Any]:
-    """Checks all that can be known in a moment: the data's labels, the policy, the module's folder.
+    """Checks all that can be known in a moment: the data's labels, the policy, the module's folder,
+    the registry's address.
 
     Args:
       config: the task.
@@ -32,6 +34,10 @@ def check(config: Config, places: Places) -> dict[str, Any]:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
     """
     check_policy(config.transform.augment)
+    registry = places.registry(config)
+    if registry["kind"] != "none":
+        check_address(registry["uri"])
+        check_name(registry["model_name"])
     if "://" not in config.model.backbone.handle:  # else it may have to be fetched
         resolve(config.model.backbone.handle)
     if config.data.schema_path and not Path(config.data.schema_path).is_file():
@@ -64,7 +70,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
         ],
         "warnings": warnings(config),
         "destination": str(places.serving(config.push.destination)),
-        "registry": places.registry(config),
+        "registry": registry,
     }
 
 

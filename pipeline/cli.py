@@ -173,7 +173,7 @@ def print_config(out: str | None) -> None:
     from pipeline.config_text import config_text
 
     if out:
-        Path(out).write_text(config_text(), encoding="utf-8")
+        _write(out, config_text().encode())
         click.echo(f"written to {out}")
     else:
         click.echo(config_text(), nl=False)
@@ -204,7 +204,7 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
     summary = summarize(found, str(folder / "index.html"), sum(n.seconds for n in found.nodes))
     path = write_report(found, summary, folder)
     if out:
-        Path(out).write_bytes(path.read_bytes())
+        _write(out, path.read_bytes())
         path = Path(out)
     if as_json:
         _print_json({**summary, "report": str(path)})
@@ -287,6 +287,16 @@ def _places(runs: str, name: str | None) -> "Places":
     if name not in known:
         raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
     return Places(root, name)
+
+
+def _write(out: str, content: bytes) -> None:
+    try:
+        Path(out).write_bytes(content)
+    except OSError as e:
+        raise ConfigError(
+            f"{out}: cannot be written ({e.strerror}); give --out a file in an existing folder "
+            "that is yours"
+        ) from None
 
 
 def _print_json(value: Any) -> None:

@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
+from components.registry_pusher.addresses import holds_secret
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 POLICIES = (
@@ -292,18 +293,43 @@ class Push(Section):
     """Where a blessed model goes."""
 
     destination: str | None = Field(
-        None, description="Folder of numbered versions; by default RUNS/<name>/serving."
+        None,
+        description="Folder of numbered versions, on this machine or mounted; by default "
+        "RUNS/<name>/serving.",
     )
     keep: int = Field(5, ge=1, description="Versions kept there.")
     registry: Literal["mlflow", "none"] = Field(
         "mlflow", description="The model registry, or none."
     )
     registry_uri: str | None = Field(
-        None, description="MLflow tracking URI; by default SQLite in RUNS/mlflow.db."
+        None,
+        description="MLflow tracking URI without a password (MLflow takes that from the "
+        "environment); by default SQLite in RUNS/mlflow.db.",
     )
     model_name: str | None = Field(
         None, description="Registered name; by default the config's name."
     )
+
+    @model_validator(mode="after")
+    def _a_folder(self) -> "Push":
+        if "://" in (self.destination or ""):
+            raise ValueError(
+                f"destination: {self.destination} is no folder; mount the bucket or share "
+                "(gcsfuse, for one), and give the path where it is mounted"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> "Push":
+        # Not a check of the field: its message would show the value, and so the password.
+        if holds_secret(self.registry_uri or ""):
+            raise ValueError(
+                "registry_uri: holds a user or a password, which would stand in every report and "
+                "log; remove it, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+                "(or MLFLOW_TRACKING_TOKEN) in the environment; for a database keep it where its "
+                "driver looks, such as ~/.pgpass"
+            )
+        return self
 
 
 class Config(Section):

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from components.registry_pusher.addresses import address_of
 from pipeline.config import Config
 
 
@@ -65,6 +66,6 @@ class Places:
         """Which registry, where, and under which name."""
         return {
             "kind": config.push.registry,
-            "uri": config.push.registry_uri or f"sqlite:///{self.runs / 'mlflow.db'}",
+            "uri": config.push.registry_uri or address_of(self.runs / "mlflow.db"),
             "model_name": config.push.model_name or config.name,
         }

@@ -8,6 +8,8 @@ from components.pusher.push import newest
 from pipeline.lineage import open_store, read_run, run_ids
 from pipeline.places import Places
 
+SIGNATURE = "serving_examples"  # the one that names every class
+
 
 def pushed_model(places: Places) -> Path:
     """Returns the folder of the newest pushed version, where the last run would push to.
@@ -44,6 +46,7 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
 
     Raises:
       DataError: a file cannot be read.
+      ServingError: the model was put there by other hands, and is not one of ours.
     """
     contents = []
     for image in images:
@@ -55,7 +58,12 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
-    ask = loaded.signatures["serving_examples"]  # the one that names every class
+    if SIGNATURE not in loaded.signatures:
+        raise ServingError(
+            f"{model}: has no signature {SIGNATURE}, so it was not pushed by this pipeline; move "
+            "it away, and the newest version below it answers"
+        )
+    ask = loaded.signatures[SIGNATURE]
     answers: list[dict[str, Any]] = []
     for image, content in zip(images, contents, strict=True):
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))

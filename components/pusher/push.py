@@ -65,7 +65,7 @@ def push(
             f"{destination}: a model can be pushed to a folder only; mount it, and give its path"
         )
     if not model.is_dir():
-        raise ServingError(f"{model}: there is no model to push; run the training again")
+        raise ServingError(f"{model}: there is no model to push; {retraining(model)}")
     try:
         with _locked(folder):
             _sweep(folder)
@@ -92,6 +92,19 @@ def newest(destination: str | Path) -> Version | None:
     return None
 
 
+def retraining(model_folder: str | Path) -> str:
+    """What to do where a trained model is lost or damaged; running again alone takes the cache.
+
+    Args:
+      model_folder: the SavedModel in the Trainer's artifact.
+    """
+    artifact = Path(os.path.abspath(model_folder)).parent
+    return (
+        f"delete the Trainer's folder {artifact} and run again: without it the model is trained "
+        "anew, not taken from the cache"
+    )
+
+
 def _present(folder: Path, content_hash: str) -> int | None:
     """The number of the newest version if it is whole and holds this content."""
     found = newest(folder)
@@ -108,7 +121,7 @@ def _publish(model: Path, folder: Path, content_hash: str) -> int:
         if hash_of(partial) != content_hash:
             raise ServingError(
                 f"{model}: its content is not {content_hash}, which was trained and evaluated; "
-                "it was changed since, so it is not pushed: run the training again"
+                f"it was changed since, so it is not pushed; {retraining(model)}"
             )
         sizes = {p.relative_to(partial).as_posix(): p.stat().st_size for p in _files(partial)}
         _write(partial / RECORD, {"content_hash": content_hash, "files": sizes})

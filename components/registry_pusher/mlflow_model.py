@@ -1,12 +1,37 @@
 """The MLmodel folder that MLflow wants around a SavedModel, so that its own loaders load it."""
 
 import importlib.metadata
+import json
+import os
 import platform
+import shutil
 from pathlib import Path
 
 from components.registry_pusher.registry import Entry
 
 SAVED_MODEL = "saved_model"
+
+
+def write_whole(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
+    """Writes an MLflow model with its SavedModel, and `entry.json` beside it: whole or not at all.
+
+    Args:
+      folder: what lies there is replaced.
+      entry: the model.
+      mlflow_run_id: MLflow's run.
+
+    Raises:
+      RegistryError: the SavedModel is gone or was changed.
+    """
+    source, partial = entry.model_folder(), folder.with_name(f".{folder.name}.partial")
+    for leftover in (partial, folder):
+        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(source, partial / SAVED_MODEL)
+    write_mlmodel(partial, entry, mlflow_run_id)
+    (folder.parent / "entry.json").write_text(
+        json.dumps(entry.to_json(), indent=2), encoding="utf-8"
+    )
+    os.rename(partial, folder)
 
 
 def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
@@ -17,7 +42,7 @@ def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
     a mapping with `image_bytes` and gives `label`, `score`, `probabilities`.
 
     Args:
-      folder: an empty folder.
+      folder: holds nothing, or the SavedModel alone.
       entry: the model.
       mlflow_run_id: MLflow's run.
     """

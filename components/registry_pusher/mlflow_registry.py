@@ -2,12 +2,12 @@
 
 A registration is: an MLflow run with parameters, metrics, tags and the model's files; a version
 of the registered model that points to them; the alias "challenger". Each step looks first for
-what an earlier, killed one left, by the tag `content_hash`.
+what an earlier, killed one left, by the tag `content_hash`. A version keeps its number where its
+files or its run are lost (`mlflow gc`): the files come back to where it says that they are.
 """
 
 import errno
 import functools
-import re
 import tempfile
 import time
 import urllib.parse
@@ -16,8 +16,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.errors import ConfigError, GraftError, RegistryError
+from components.errors import GraftError, RegistryError
 from components.registry_pusher import mlflow_client, mlflow_model, mlflow_sqlite
+from components.registry_pusher.addresses import (
+    address_of,
+    check_address,
+    check_name,
+    path_of,
+    redacted,
+)
 from components.registry_pusher.mlflow_client import GONE, THERE, unless
 from components.registry_pusher.mlflow_tags import (
     COMPLETE,
@@ -53,52 +60,57 @@ class MlflowRegistry:
         Raises:
           ConfigError: it is no address of that kind.
         """
-        self._file = mlflow_sqlite.path_of(uri)
-        other = re.match(r"(?!file:|sqlite:)[a-z0-9+-]+://.", uri)
-        if not self._file and not other:
-            raise ConfigError(
-                f"push.registry_uri: {uri!r} is no MLflow tracking URI; write sqlite:///PATH for "
-                "a file on this machine, or http(s)://HOST:PORT for a server"
-            )
-        self._uri = f"sqlite:///{self._file}" if self._file else uri
-        self.address = _redacted(self._uri)
+        check_address(uri)
+        self._file = path_of(uri)
+        self._uri = address_of(self._file) if self._file else uri
+        self.address = redacted(self._uri)
 
-    def register(self, entry: Entry) -> Registered:
+    def register(self, entry: Entry, challenger: bool = True) -> Registered:
         """See Registry.register."""
-        _check_name(entry.name)
+        check_name(entry.name)
 
         def work() -> Registered:
             done = self._complete(self._read(entry.name), entry.content_hash)
-            if done and self._has_files(done):
-                return done
+            if done and self._has_files(done) and (ALIAS in done.aliases or not challenger):
+                return _registered(done)
             with self._alone():
-                return self._register(entry)
+                return self._register(entry, challenger)
 
         return self._patiently(work)
 
     def find(self, name: str, content_hash: str) -> Registered | None:
         """See Registry.find."""
-        return self._patiently(lambda: self._complete(self._read(name), content_hash))
+        done = self._patiently(lambda: self._complete(self._read(name), content_hash))
+        return _registered(done) if done else None
 
     def versions(self, name: str) -> list[ModelVersion]:
         """See Registry.versions."""
         return self._patiently(lambda: [version for version, _ in self._read(name)])
 
-    def _register(self, entry: Entry) -> Registered:
+    def _register(self, entry: Entry, challenger: bool) -> Registered:
         """All steps; whichever an earlier call has done changes nothing."""
         client = mlflow_client.client(self._uri)
         before = self._complete(_versions(client, entry.name), entry.content_hash)
-        if before and self._has_files(before):
-            return before
+        version = before or self._made(client, entry)
+        if not self._has_files(version):
+            run_id = client.get_model_version(entry.name, version.version).run_id
+            mlflow_model.write_whole(_folder(version), entry, run_id)
+        if challenger or not before:
+            client.set_registered_model_alias(entry.name, ALIAS, version.version)
+        if not before:
+            client.set_model_version_tag(entry.name, version.version, COMPLETE, "complete")
+        elif challenger and entry.pushed_path:
+            client.set_model_version_tag(
+                entry.name, version.version, "pushed_path", entry.pushed_path
+            )
+        return _registered(version, created=not before)
+
+    def _made(self, client: Any, entry: Entry) -> ModelVersion:
+        """A version with its MLflow run and its files; what there is of them is used."""
         experiment = self._experiment(client, entry.pipeline or entry.name)
         run_id = _run(client, experiment, entry)
         _log(client, run_id, entry)
-        if before:  # only its files were lost
-            return before
-        version = _version(client, run_id, entry)
-        client.set_registered_model_alias(entry.name, ALIAS, version.version)
-        client.set_model_version_tag(entry.name, version.version, COMPLETE, "complete")
-        return Registered(entry.name, version.version, True, version.uri)
+        return _version(client, run_id, entry)
 
     def _read(self, name: str) -> list[Found]:
         if self._file:
@@ -108,16 +120,16 @@ class MlflowRegistry:
         return _versions(mlflow_client.client(self._uri), name)
 
     @staticmethod
-    def _complete(found: list[Found], content_hash: str) -> Registered | None:
+    def _complete(found: list[Found], content_hash: str) -> ModelVersion | None:
         for version, tags in found:
             if tags.get("content_hash") == content_hash and COMPLETE in tags:
-                return Registered(version.name, version.version, False, version.uri)
+                return version
         return None
 
-    def _has_files(self, it: Registered) -> bool:
-        """Whether a model's files still lie beside the SQLite file; a server is trusted."""
-        path = urllib.parse.unquote(urllib.parse.urlparse(it.uri).path)
-        return not self._file or Path(path, "MLmodel").is_file()
+    def _has_files(self, version: ModelVersion) -> bool:
+        """Whether a version's files still lie on this machine; a server or a bucket is trusted."""
+        here = self._file and urllib.parse.urlparse(version.uri).scheme in ("", "file")
+        return not here or (_folder(version) / "MLmodel").is_file()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -148,7 +160,7 @@ class MlflowRegistry:
             except Exception as e:
                 if not _is_mlflows(e):
                     raise
-                reason = _redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
+                reason = redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
                 if not _may_pass(e):
                     raise RegistryError(
                         f"MLflow at {self.address} refuses: {reason}; correct that, or "
@@ -162,6 +174,15 @@ class MlflowRegistry:
                     ) from e
             time.sleep(wait)
         raise AssertionError("unreachable")
+
+
+def _registered(version: ModelVersion, created: bool = False) -> Registered:
+    return Registered(version.name, version.version, created, version.uri)
+
+
+def _folder(version: ModelVersion) -> Path:
+    """Where a version's files lie, on this machine."""
+    return Path(urllib.parse.unquote(urllib.parse.urlparse(version.uri).path))
 
 
 def _run(client: Any, experiment: str, entry: Entry) -> str:
@@ -254,19 +275,6 @@ def _versions(client: Any, name: str) -> list[Found]:
         )
         for it in sorted(found, key=lambda it: int(it.version), reverse=True)
     ]
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[^/:'\"`%\\]{1,250}", name):
-        raise ConfigError(
-            f"push.model_name: {name!r} cannot be registered; use up to 250 letters, digits, "
-            "spaces, dots, - and _"
-        )
-
-
-def _redacted(text: str) -> str:
-    """The text without the passwords in its addresses."""
-    return re.sub(r"://[^/@\s]*@", "://***@", text)
 
 
 def _is_mlflows(e: Exception) -> bool:

@@ -4,8 +4,8 @@ Importing MLflow takes about five seconds, which a question that one query answe
 cost. So reading goes to the tables themselves, where they are as expected.
 """
 
+import glob
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,16 +15,11 @@ from typing import Any
 import filelock
 
 from components.errors import RegistryError
+from components.registry_pusher.addresses import address_of
 from components.registry_pusher.mlflow_tags import model_version
 from components.registry_pusher.registry import ModelVersion
 
 LOCK_SECONDS = 600.0
-
-
-def path_of(uri: str) -> Path | None:
-    """The file that an address such as sqlite:///runs/mlflow.db names; None for all others."""
-    match = re.fullmatch(r"sqlite:///([^?]+)(\?.*)?", uri)
-    return Path(os.path.abspath(match[1])) if match else None
 
 
 def read_versions(path: Path, name: str) -> list[tuple[ModelVersion, dict[str, str]]] | None:
@@ -109,11 +104,11 @@ def _make(path: Path) -> None:
     from sqlalchemy.engine import Engine
 
     partial = path.with_name(f".{path.name}.partial")
-    for leftover in path.parent.glob(f"{partial.name}*"):
+    for leftover in path.parent.glob(f"{glob.escape(partial.name)}*"):
         leftover.unlink()
     event.listen(Engine, "connect", _hurry)
     try:
-        store = SqlAlchemyStore(f"sqlite:///{partial}", artifact_root(path))
+        store = SqlAlchemyStore(address_of(partial), artifact_root(path))
         store.engine.dispose()
     finally:
         event.remove(Engine, "connect", _hurry)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from components.content import content_hash as hash_of
 from components.errors import ConfigError, RegistryError
+from components.pusher.push import newest, retraining
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Entry:
         raise RegistryError(
             f"{self.name}: the model with content {self.content_hash} is neither in "
             f"{self.model_path} nor in {self.pushed_path or 'a pushed version'}; "
-            "run the training again"
+            f"{retraining(self.model_path)}"
         )
 
 
@@ -137,11 +138,16 @@ class Registry(Protocol):
     kind: str
     address: str
 
-    def register(self, entry: Entry) -> Registered:
+    def register(self, entry: Entry, challenger: bool = True) -> Registered:
         """Enters a model as a new version, unless its content is there already.
 
         May be killed at any moment and called again: what was begun is finished, and there is
         one version for one content.
+
+        Args:
+          entry: the model.
+          challenger: whether it has just been pushed, so that the version becomes the challenger
+            also where it is an earlier one; a new version always does.
         """
 
     def find(self, name: str, content_hash: str) -> Registered | None:
@@ -189,7 +195,8 @@ def write_registration(path: str | Path, registry: Registry, it: Registered, ent
 def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Registered:
     """Registers again what a `registration.json` tells of, where the registry has lost it.
 
-    The file is brought up to date if the version is another one now.
+    The file is brought up to date if the version, or the pushed one, is another now. The
+    challenger stays where it is, wherever somebody moved it, unless the model was pushed anew.
 
     Args:
       registration: as `write_registration` wrote it.
@@ -204,10 +211,26 @@ def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Register
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise RegistryError(
             f"{registration}: is no registration that could be restored ({e!r}); delete the "
-            "artifact's folder and run the pipeline with a changed configuration"
+            f"folder {Path(registration).parent} and run the pipeline again"
         ) from None
     registry = get_registry(spec)
-    registered = registry.register(entry)
-    if (said.get("version"), said.get("uri")) != (registered.version, registered.uri):
+    pushed_path = _pushed_anew(entry)
+    if pushed_path:
+        entry = dataclasses.replace(entry, pushed_path=pushed_path)
+    registered = registry.register(entry, challenger=bool(pushed_path))
+    if pushed_path or (said.get("version"), said.get("uri")) != (
+        registered.version,
+        registered.uri,
+    ):
         write_registration(registration, registry, registered, entry)
     return registered
+
+
+def _pushed_anew(entry: Entry) -> str | None:
+    """The newest served version if it holds this model, and under another number than was said."""
+    if not entry.pushed_path:
+        return None
+    served = newest(Path(entry.pushed_path).parent)
+    if served and served.content_hash == entry.content_hash and served.path != entry.pushed_path:
+        return served.path
+    return None

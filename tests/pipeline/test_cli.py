@@ -205,6 +205,50 @@ def test_a_pattern_that_matches_no_variable_is_said_with_some_that_there_are(gra
     assert graft("check", write(train={"phases": phases}), "--modules")[0] == 0
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("setting", ["registry_uri=bla", "model_name=a/b"])
+def test_a_registry_that_cannot_be_is_said_before_any_work(
+    graft, write, tmp_path, command, setting
+):
+    message = refusal(graft, command, write(), "--set", f"push.{setting}")
+    assert f"push.{setting.partition('=')[0]}: " in message
+    assert not (tmp_path / "runs").exists()
+    assert (
+        graft("check", write(), "--set", f"push.{setting}", "--set", "push.registry=none")[0] == 0
+    )
+
+
+def test_a_password_is_shown_nowhere(graft, write):
+    uri = "push.registry_uri=http://user:secret@host"
+    for command in (("check",), ("check", "--json"), ("run",)):
+        message = refusal(graft, *command, write(), "--set", uri)
+        assert "MLFLOW_TRACKING_PASSWORD" in message and "secret" not in message
+
+
+@pytest.mark.parametrize("out", ["none/config.yaml", "file/config.yaml"])
+def test_a_file_that_cannot_be_written_is_named(graft, tmp_path, out):
+    (tmp_path / "file").touch()
+    record(tmp_path / "runs", "bananas")
+    for result in (
+        graft("report", "--out", str(tmp_path / out)),
+        run_alone("config", "--out", str(tmp_path / out)),
+    ):
+        assert result[0] == 2
+        assert result[1].startswith(f"error: {tmp_path / out}: cannot be written (")
+
+
+def test_a_model_that_was_pushed_by_other_hands_and_names_no_classes_is_named(
+    graft, images, tmp_path
+):
+    import tensorflow as tf
+
+    record(tmp_path / "runs", "bananas")
+    served = tmp_path / "runs" / "bananas" / "serving" / "7"
+    tf.saved_model.save(tf.train.Checkpoint(), str(served))
+    message = refusal(graft, "predict", str(images / "ripe" / "0.png"))
+    assert f"{served}: has no signature serving_examples" in message
+
+
 def test_predict_without_runs_says_how_to_get_one(graft, images):
     assert "make run-local" in refusal(graft, "predict", str(images / "ripe" / "0.png"))
 
@@ -226,6 +270,12 @@ def test_predict_looks_where_the_last_run_pushes_to(graft, images, tmp_path):
 def test_a_run_that_is_not_known_is_said_with_those_that_are(graft, tmp_path):
     record(tmp_path / "runs", "bananas")
     assert "knows no run 7; it has: 1" in refusal(graft, "report", "7")
+
+
+def run_alone(*arguments):
+    """The exit code and output of a command that takes no --runs."""
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.output
 
 
 def record(runs, name, destination=None):

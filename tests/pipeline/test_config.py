@@ -73,6 +73,19 @@ def test_patience_needs_an_eval_split(write):
     assert "give data.split.eval a share" in refusal(write(SMALLEST), no_eval, phases)
 
 
+def test_a_bucket_is_no_folder_to_push_to(write):
+    message = refusal(write(SMALLEST), "push.destination=gs://bucket/models")
+    assert "push: destination: gs://bucket/models is no folder; mount" in message
+
+
+@pytest.mark.parametrize("uri", ["http://user:secret@host", "https://secret@host"])
+def test_a_password_is_refused_unseen_with_where_to_put_it(write, uri):
+    assert "secret" not in refusal(write(SMALLEST), f"push.registry_uri={uri}", "push.keep=0")
+    message = refusal(write(SMALLEST), f"push.registry_uri={uri}")
+    assert "push: registry_uri: holds a user or a password" in message
+    assert "MLFLOW_TRACKING_PASSWORD" in message and "secret" not in message
+
+
 def test_shares_of_the_splits_add_up_to_one(write):
     path = write(
         {**SMALLEST, "data": {"source": "x", "split": {"train": 0.8, "eval": 0.3, "test": 0.1}}}

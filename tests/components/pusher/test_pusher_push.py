@@ -155,8 +155,9 @@ def test_leftovers_of_killed_pushes_are_swept(served, first):
 
 def test_a_model_that_changed_since_it_was_evaluated_is_refused(served, first):
     (first[0] / "saved_model.pb").write_text("changed")
-    with pytest.raises(ServingError, match="was changed since"):
+    with pytest.raises(ServingError, match="was changed since.* delete the Trainer's folder") as e:
         push(first[0], served, first[1])
+    assert f" {first[0].parent} and run again" in str(e.value)
     assert shown(served) == [] and newest(served) is None
 
 
@@ -167,7 +168,7 @@ def test_a_pushed_version_can_itself_be_pushed_elsewhere(served, first, tmp_path
 
 
 def test_no_model_no_folder_and_no_room_are_one_clear_message(served, first, tmp_path, monkeypatch):
-    with pytest.raises(ServingError, match="no model to push"):
+    with pytest.raises(ServingError, match="no model to push; delete the Trainer's folder"):
         push(tmp_path / "nothing", served, first[1])
     with pytest.raises(ServingError, match="a folder only"):
         push(first[0], "gs://bucket/models", first[1])

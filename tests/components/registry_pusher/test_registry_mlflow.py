@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from components.content import content_hash
+from components.pusher.push import push
 from components.registry_pusher import mlflow_registry, mlflow_sqlite
 from components.registry_pusher.registry import (
     Entry,
@@ -60,7 +61,7 @@ def test_the_same_content_is_registered_once_and_other_content_is_the_next_versi
     other = registry.register(make_entry("other"))
     assert (other.version, other.created) == ("2", True)
     assert registry.register(entry).version == "1"
-    assert client.get_registered_model("ripeness").aliases == {"challenger": 2}
+    assert len(client.search_model_versions("name = 'ripeness'")) == 2
 
 
 def test_find_tells_content_apart_and_knows_nothing_of_what_is_not_there(registry, entry):
@@ -123,6 +124,39 @@ def test_a_registered_model_whose_files_were_deleted_gets_them_back(
     assert_one_whole_version()
 
 
+def test_what_mlflow_gc_took_comes_back_in_its_place(registry, entry, client, make_entry):
+    uri = registry.register(entry).uri
+    run_id = client.get_model_version("ripeness", "1").run_id
+    registry.register(make_entry("other"))
+    client.set_registered_model_alias("ripeness", "champion", "1")
+    client.delete_run(run_id)
+    gc = ["gc", "--backend-store-uri", registry.address, "--tracking-uri", registry.address]
+    subprocess.run([Path(sys.executable).with_name("mlflow"), *gc], check=True, timeout=120)
+    assert not Path(uri.removeprefix("file://")).exists()
+
+    assert registry.register(entry, challenger=False) == ("ripeness", "1", False, uri)
+    folder = Path(client.get_model_version_download_uri("ripeness", "1").removeprefix("file://"))
+    assert content_hash(folder / "saved_model") == entry.content_hash
+    assert f"run_id: {run_id}" in (folder / "MLmodel").read_text()
+    assert Entry.from_json(json.loads((folder.parent / "entry.json").read_text())) == entry
+    assert client.get_registered_model("ripeness").aliases == {"champion": 1, "challenger": 2}
+
+    before = (folder / "MLmodel").stat().st_ino
+    registry.register(entry, challenger=False)
+    assert (folder / "MLmodel").stat().st_ino == before  # nothing is copied again
+    (experiment,) = client.search_experiments(filter_string="name = 'bananas'")
+    assert len(client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_a_version_whose_files_lie_in_a_bucket_is_trusted(registry, entry, client):
+    registry.register(entry)
+    tags = client.get_model_version("ripeness", "1").tags
+    client.delete_model_version("ripeness", "1")
+    client.create_model_version("ripeness", "s3://bucket/1/artifacts/model", tags=tags)
+    registered = registry.register(entry, challenger=False)
+    assert registered == ("ripeness", "2", False, "s3://bucket/1/artifacts/model")
+
+
 def test_a_deleted_experiment_is_restored(registry, entry, client, make_entry):
     registry.register(entry)
     client.delete_experiment(client.get_experiment_by_name("bananas").experiment_id)
@@ -144,6 +178,49 @@ def test_a_lost_registry_is_filled_again_from_the_registration(registry, entry, 
     assert (registered.version, registered.created) == ("1", True)
     assert registry.versions("ripeness")[0].metrics == entry.metrics
     assert json.loads(told.read_text())["uri"] == registered.uri
+
+
+def test_an_earlier_model_that_is_pushed_anew_is_the_challenger_again(
+    registry, client, make_entry, tmp_path
+):
+    def pushed(entry):
+        path = push(entry.model_path, tmp_path / "serving", entry.content_hash)
+        return dataclasses.replace(entry, pushed_path=path)
+
+    def challenger():
+        return str(client.get_model_version_by_alias("ripeness", "challenger").version)
+
+    a, b = make_entry("a"), make_entry("b")
+    for entry, version in ((a, "1"), (b, "2"), (a, "1")):
+        assert registry.register(pushed(entry)).version == version
+        assert challenger() == version
+    tags = client.get_model_version("ripeness", "1").tags
+    assert tags["pushed_path"] == str(tmp_path / "serving" / "3")
+
+
+def test_a_cached_run_moves_the_challenger_only_where_it_pushed_anew(
+    registry, client, make_entry, store, tmp_path
+):
+    def challenger():
+        return str(client.get_model_version_by_alias("ripeness", "challenger").version)
+
+    spec = {"kind": "mlflow", "uri": f"sqlite:///{store}", "model_name": "ripeness"}
+    a, b = make_entry("a"), make_entry("b")
+    for entry in (a, b):
+        path = push(entry.model_path, tmp_path / "serving", entry.content_hash)
+        entry = dataclasses.replace(entry, pushed_path=path)
+        told = tmp_path / f"{Path(path).name}.json"
+        write_registration(told, registry, registry.register(entry), entry)
+    client.set_registered_model_alias("ripeness", "challenger", "1")  # by hand
+    assert restore(tmp_path / "2.json", spec).version == "2" and challenger() == "1"
+    client.set_registered_model_alias("ripeness", "challenger", "2")
+    assert restore(tmp_path / "1.json", spec).version == "1" and challenger() == "2"
+
+    path = push(a.model_path, tmp_path / "serving", a.content_hash)
+    assert restore(tmp_path / "1.json", spec).version == "1" and challenger() == "1"
+    assert json.loads((tmp_path / "1.json").read_text())["entry"]["pushed_path"] == path
+    client.set_registered_model_alias("ripeness", "challenger", "2")
+    assert restore(tmp_path / "1.json", spec).version == "1" and challenger() == "2"
 
 
 def test_a_lost_model_is_taken_from_where_it_was_pushed(registry, entry, tmp_path):
