@@ -1,5 +1,6 @@
 """The component as TFX runs it: its launcher, and a metadata store in SQLite."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from image_example_gen_launch import SHARES, run
 
 from components.errors import DataError
-from components.image_example_gen import reading
+from components.image_example_gen import manifests, reading
 from components.image_example_gen.grouping import split_of
 from components.image_transform.decoding import decode
 
@@ -166,6 +167,19 @@ def test_a_source_that_is_not_there_is_a_failed_node_not_one_that_runs_for_ever(
         run(tmp_path / "root", tmp_path / "nowhere")
     assert image_example_gen_launch.last(tmp_path / "root").state == "FAILED"
     assert run(tmp_path / "root", make(tmp_path / "nowhere")).state == "COMPLETE"
+
+
+def test_a_manifest_that_the_system_refuses_is_a_failed_node_too(tmp_path, monkeypatch):
+    images = make(tmp_path / "in")
+    source = manifest(images, ["cat/0.jpg,cat", "dog/1.jpg,dog"])
+
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(manifests, "open", refuse, raising=False)
+    with pytest.raises(DataError, match=r"list.csv: cannot be read \(Permission denied\)"):
+        run(tmp_path / "root", source)
+    assert image_example_gen_launch.last(tmp_path / "root").state == "FAILED"
 
 
 def test_too_few_pictures_for_a_test_split_are_a_clear_message(tmp_path):
