@@ -23,6 +23,7 @@ from components.serving_check.component import ServingCheck
 from components.trainer.component import Trainer
 from pipeline.config import Config
 from pipeline.places import Places
+from pipeline.schema import keep_schema
 
 
 def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
@@ -54,7 +55,9 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         examples=images.outputs["facts"], stats_options=tfdv.StatsOptions(num_top_values=1000)
     )
     if data.schema_path:
-        schema = tfx.components.ImportSchemaGen(schema_file=str(Path(data.schema_path).resolve()))
+        schema = tfx.components.ImportSchemaGen(
+            schema_file=str(keep_schema(data.schema_path, places))
+        )
     else:
         schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
     validator = tfx.components.ExampleValidator(
