@@ -70,7 +70,6 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     )
     transformed = ImageTransform(
         examples=images.outputs["examples"],
-        gate=gate.outputs["gate"],
         image_size=json.dumps(transform.image_size),
         crop_fraction=transform.crop_fraction,
         augment=json.dumps(transform.augment, sort_keys=True),
@@ -78,6 +77,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         or default_stored_side(transform.image_size, transform.augment),
         seed=config.seed,
     )
+    transformed.add_upstream_node(gate)  # as an input, its report would be in the cache's key
     features = None
     if config.uses_features:
         features = FeatureExtractor(
