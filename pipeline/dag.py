@@ -65,7 +65,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     )
     gate = DataGate(
         anomalies=validator.outputs["anomalies"],
-        statistics=statistics.outputs["statistics"],
+        facts=images.outputs["facts"],
         on_anomaly=data.on_anomaly,
     )
     transformed = ImageTransform(
