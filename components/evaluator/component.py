@@ -7,7 +7,7 @@ from tfx.types import component_spec, standard_artifacts
 from components.artifacts import Predictions
 from components.evaluator.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 class EvaluatorSpec(component_spec.ComponentSpec):
