@@ -35,6 +35,10 @@ class Rows:
     groups: list[str] = dataclasses.field(default_factory=list)
     columns: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
+    def add_column(self, name: str) -> None:
+        """Adds a column that no image has a value in, unless it is there."""
+        self.columns.setdefault(name, [""] * len(self.ids))
+
     def slice_values(self, name: str) -> list[str]:
         """Returns the N values by which to slice.
 

@@ -46,6 +46,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             [path_utils.serving_model_path(m.uri) for m in (model, baseline) if m],
             progress.add,
         )
+        for name in examples.get_json_value_custom_property("columns") or []:
+            rows.add_column(name)
         candidate, blessed = scores[0], scores[1] if baseline else None
         why_none = "there is no blessed model yet"
         if blessed and blessed.without_sense:

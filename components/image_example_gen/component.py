@@ -8,7 +8,7 @@ from components.artifacts import Rejects
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 class ImageExampleGenSpec(component_spec.ComponentSpec):
@@ -36,8 +36,9 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
 
     Outputs:
       examples: `image` (the original bytes), `label`, `path`, `group`, `id`, and a manifest's
-        further columns as `column/<name>`; all bytes. Splits train, eval and test. Properties:
-        `span`, `version`, `fingerprint`, `images`, `counts`, `data_fingerprint`.
+        further columns as `column/<name>`, where not empty; all bytes. Splits train, eval and
+        test. Properties: `span`, `version`, `fingerprint`, `images`, `counts`, `columns`,
+        `data_fingerprint`.
       facts: the same without pixels, with `split`, `format` (bytes), `width`, `height` (upright,
         in pixels), `channels` (of the file) and `bytes` (int64). Same splits and properties.
       rejects: `rejects.jsonl`, one {"path", "reason"} a line.

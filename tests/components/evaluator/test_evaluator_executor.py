@@ -20,11 +20,14 @@ NAMES = ["blue", "green", "red"]
 THRESHOLDS = {"accuracy": {"at_least": 0.5, "no_worse_than_blessed_by": 0.05}}
 
 
-def evaluate(tmp_path, records, model, baseline=None, thresholds=THRESHOLDS, slices=("label",)):
+def evaluate(
+    tmp_path, records, model, baseline=None, thresholds=THRESHOLDS, slices=("label",), columns=()
+):
     """Runs the executor; returns the output artifacts by key."""
     examples = tiny.examples_artifact(tmp_path / "examples", records)
     # Read back from the store, a number in a JSON value is a float.
     examples.set_json_value_custom_property("counts", {"test": float(len(records))})
+    examples.set_json_value_custom_property("columns", list(columns))
     inputs = {"examples": [examples], "model": [model], "baseline_model": []}
     if baseline:
         inputs["baseline_model"] = [baseline]
@@ -189,6 +192,18 @@ def test_a_blessed_model_that_gives_no_numbers_counts_as_none(tmp_path):
     )
     assert read(outputs["evaluation"], "metrics.json")["baseline"] is None
     assert not outputs["blessing"].has_custom_property("baseline_model_id")
+
+
+def test_a_slice_by_a_column_in_which_no_test_image_has_a_value_has_one_empty_value(tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES))
+    records = [tiny.example(tiny.picture(tiny.COLOURS["red"], i), "red", i) for i in range(5)]
+    outputs = evaluate(tmp_path, records, model, slices=["site"], columns=["site"])
+    slices = read(outputs["evaluation"], "metrics.json")["slices"]
+    assert slices["site"][""]["images"] == 5
+    result = tfma.load_eval_result(outputs["evaluation"].uri)
+    assert (("site", ""),) in [slice_ for slice_, _ in result.slicing_metrics]
+    with pytest.raises(EvaluationError, match="no column 'sight'; did you mean 'site'"):
+        evaluate(tmp_path, records, model, slices=["sight"], columns=["site"])
 
 
 def test_progress_is_of_whole_images(evaluated):

@@ -264,6 +264,7 @@ def test_a_column_keeps_its_pictures_together_and_copies_join_two_of_its_values(
         assert fact["column/side"] in (b"left", b"right")
     assert all(len(splits) == 1 for splits in groups.values())
     assert len(groups) == 14 and b"p14" not in groups
+    assert out.custom("columns") == ["patient", "side"]
     assert {len(out.records(split)) > 0 for split in ("train", "eval", "test")} == {True}
 
 
