@@ -24,6 +24,7 @@ from components.serving_check.component import ServingCheck
 from components.trainer.component import Trainer
 from pipeline.config import Config
 from pipeline.places import Places
+from pipeline.schema import keep_schema
 
 
 def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
@@ -55,7 +56,9 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         examples=images.outputs["facts"], stats_options=tfdv.StatsOptions(num_top_values=1000)
     )
     if data.schema_path:
-        schema = tfx.components.ImportSchemaGen(schema_file=str(Path(data.schema_path).resolve()))
+        schema = tfx.components.ImportSchemaGen(
+            schema_file=str(keep_schema(data.schema_path, places))
+        )
     else:
         schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
     validator = tfx.components.ExampleValidator(
@@ -63,12 +66,11 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     )
     gate = DataGate(
         anomalies=validator.outputs["anomalies"],
-        statistics=statistics.outputs["statistics"],
+        facts=images.outputs["facts"],
         on_anomaly=data.on_anomaly,
     )
     transformed = ImageTransform(
         examples=images.outputs["examples"],
-        gate=gate.outputs["gate"],
         image_size=json.dumps(transform.image_size),
         crop_fraction=transform.crop_fraction,
         augment=json.dumps(transform.augment, sort_keys=True),
@@ -76,6 +78,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         or default_stored_side(transform.image_size, transform.augment),
         seed=config.seed,
     )
+    transformed.add_upstream_node(gate)  # as an input, its report would be in the cache's key
     features = None
     if config.uses_features:
         features = FeatureExtractor(

@@ -78,10 +78,11 @@ def _record(connection: pb.ConnectionConfig, run_id: str, node_id: str, message:
 def _sentence(error: BaseException) -> str:
     """A user's own error as it stands; anything else with its type, as a bug would be reported."""
     seen: BaseException | None = error
+    # By cause alone: the context is whatever had been handled when a bug struck.
     while seen is not None:
         if isinstance(seen, GraftError):
-            return str(seen)
-        seen = seen.__cause__ or seen.__context__
+            return _without_step(str(seen))
+        seen = seen.__cause__
     text = str(error).strip() or "no message"
     if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in text:
         return "interrupted"
@@ -89,5 +90,10 @@ def _sentence(error: BaseException) -> str:
     for kind in GraftError.__subclasses__():
         marker = f"{kind.__module__}.{kind.__name__}: "
         if marker in text:
-            return text.rsplit(marker, 1)[1].split(" [while running", 1)[0].strip()
+            return _without_step(text.rsplit(marker, 1)[1])
     return f"{type(error).__name__}: {text.splitlines()[-1][:2000]}"
+
+
+def _without_step(text: str) -> str:
+    """Without the name of the step, which Beam appends to a worker's error."""
+    return text.split(" [while running", 1)[0].strip()

@@ -114,7 +114,7 @@ def slices(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
         if name == "label" and said.get("confusion"):
             continue
         metrics = list(dict.fromkeys(metric for row in values.values() for metric in row))[:8]
-        rows = [(value, [row.get(m) for m in metrics]) for value, row in values.items()]
+        rows = [(value or "(none)", [row.get(m) for m in metrics]) for value, row in values.items()]
         tables.append(
             {"name": name, "metrics": metrics, "total": len(rows), "rows": rows[:MOST_ROWS]}
         )

@@ -8,21 +8,24 @@ from components.baseline.strategy import LatestBlessedOtherThanCandidate
 
 
 def create_baseline(
-    candidate: types.OutputChannel, evaluator: str = "Evaluator"
+    candidate: types.OutputChannel, evaluator: str = "Evaluator", serving: str = "ServingCheck"
 ) -> resolver.Resolver:
-    """Returns the node "Baseline", with the latest blessed model other than the candidate.
+    """Returns the node "Baseline", with the latest model that passed both, save the candidate.
 
     Args:
       candidate: the model output of the node that trains.
       evaluator: id of the node that gives the blessings.
+      serving: id of the node that gives the infra blessings.
 
     Returns:
-      A node whose outputs `model` and `model_blessing` hold one artifact each, or none.
+      A node whose outputs `model`, `model_blessing` and `infra_blessing` hold one artifact each, or
+      none.
     """
     return resolver.Resolver(
         strategy_class=LatestBlessedOtherThanCandidate,
         model=_of_all_runs(standard_artifacts.Model, candidate.producer_component_id),
         model_blessing=_of_all_runs(standard_artifacts.ModelBlessing, evaluator),
+        infra_blessing=_of_all_runs(standard_artifacts.InfraBlessing, serving),
         candidate=candidate,
     ).with_id("Baseline")
 

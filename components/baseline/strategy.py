@@ -9,13 +9,17 @@ from tfx.utils import path_utils
 
 
 class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
-    """The model that was blessed last, the candidate itself set aside.
+    """The model that was blessed last and can be served, the candidate itself set aside.
+
+    A model that ServingCheck refused, or that no ServingCheck has seen because the run ended before
+    it, was never pushed: what is served now must not be measured against it.
 
     TFX's own strategy would, on a second unchanged run, find the first run's model: the candidate
     would be compared with itself, and all nodes after it would run again for nothing.
 
     Its inputs, see component.py:
-      model, model_blessing: all Models, all ModelBlessings of the pipeline's runs.
+      model, model_blessing, infra_blessing: all Models, ModelBlessings and InfraBlessings of the
+        pipeline's runs.
       candidate: the Model that this run has trained.
     """
 
@@ -28,21 +32,34 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
 
         Args:
           store: not asked; all that is needed is in the artifacts.
-          input_dict: artifacts by the names of the three channels, in any order.
+          input_dict: artifacts by the names of the four channels, in any order.
         """
         candidates = input_dict["candidate"]
+        # Of several verdicts on one model the last counts.
+        served = {_model_id(b): b for b in sorted(input_dict["infra_blessing"], key=_id)}
         models = {model.id: model for model in input_dict["model"]}
-        blessings = sorted(input_dict["model_blessing"], key=lambda b: b.id, reverse=True)
-        for blessing in blessings:
+        for blessing in sorted(input_dict["model_blessing"], key=_id, reverse=True):
             model = models.get(_model_id(blessing))
             if model is None or not _is_blessed(blessing):
+                continue
+            infra_blessing = served.get(model.id)
+            if infra_blessing is None or not _is_blessed(infra_blessing):
                 continue
             if any(_same(model, candidate) for candidate in candidates):
                 continue
             if not fileio.exists(path_utils.serving_model_path(model.uri)):
                 continue  # someone made room on the disk: an older one will do
-            return {"model": [model], "model_blessing": [blessing], "candidate": candidates}
-        return {"model": [], "model_blessing": [], "candidate": candidates}
+            return {
+                "model": [model],
+                "model_blessing": [blessing],
+                "infra_blessing": [infra_blessing],
+                "candidate": candidates,
+            }
+        return {"model": [], "model_blessing": [], "infra_blessing": [], "candidate": candidates}
+
+
+def _id(artifact: types.Artifact) -> int:
+    return artifact.id
 
 
 def _model_id(blessing: types.Artifact) -> int:

@@ -20,7 +20,7 @@ class DataGateSpec(component_spec.ComponentSpec):
     }
     INPUTS = {
         "anomalies": component_spec.ChannelParameter(type=standard_artifacts.ExampleAnomalies),
-        "statistics": component_spec.ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "facts": component_spec.ChannelParameter(type=standard_artifacts.Examples),
     }
     OUTPUTS = {"gate": component_spec.ChannelParameter(type=GateReport)}
 
@@ -31,18 +31,16 @@ class DataGate(base_component.BaseComponent):
     SPEC_CLASS = DataGateSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(
-        self, anomalies: types.BaseChannel, statistics: types.BaseChannel, on_anomaly: str
-    ):
+    def __init__(self, anomalies: types.BaseChannel, facts: types.BaseChannel, on_anomaly: str):
         """Args:
         anomalies: ExampleValidator's, over the facts.
-        statistics: StatisticsGen's, over the facts.
+        facts: ImageExampleGen's; labels are counted here, for TFX's statistics know 1,000 at most.
         on_anomaly: "fail" or "warn".
         """
         super().__init__(
             DataGateSpec(
                 anomalies=anomalies,
-                statistics=statistics,
+                facts=facts,
                 on_anomaly=on_anomaly,
                 code_version=CODE_VERSION,
                 gate=types.Channel(type=GateReport),

@@ -1,17 +1,20 @@
-"""Reads anomalies and statistics, writes `gate.json`, and fails where the config says so."""
+"""Reads anomalies and facts, writes `gate.json`, and fails where the config says so."""
 
+import collections
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.data_gate.findings import Finding, label_findings
 from components.errors import DataError
+from components.files import split_files
 
 
 class Executor(base_executor.BaseExecutor):
@@ -20,8 +23,8 @@ class Executor(base_executor.BaseExecutor):
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
         """Writes what was found; raises DataError on it when `on_anomaly` is "fail"."""
         anomalies = artifact_utils.get_single_instance(input_dict["anomalies"])
-        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
-        found = [*_schema_findings(anomalies), *label_findings(_label_counts(statistics))]
+        facts = artifact_utils.get_single_instance(input_dict["facts"])
+        found = [*_schema_findings(anomalies), *label_findings(_label_counts(facts))]
 
         gate = artifact_utils.get_single_instance(output_dict["gate"])
         with open(os.path.join(gate.uri, "gate.json"), "w", encoding="utf-8") as f:
@@ -49,14 +52,14 @@ def _schema_findings(artifact: Any) -> list[Finding]:
     return found
 
 
-def _label_counts(artifact: Any) -> dict[str, dict[str, int]]:
-    counts = {}
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        statistics = stats_artifact_utils.load_statistics(artifact, split).proto()
-        counts[split] = {
-            bucket.label: int(bucket.sample_count)
-            for feature in statistics.datasets[0].features
-            if feature.path.step == ["label"]
-            for bucket in feature.string_stats.rank_histogram.buckets
-        }
-    return counts
+def _label_counts(artifact: Any) -> dict[str, collections.Counter[str]]:
+    return {
+        split: collections.Counter(_labels(artifact_utils.get_split_uri([artifact], split)))
+        for split in artifact_utils.decode_split_names(artifact.split_names)
+    }
+
+
+def _labels(folder: str) -> Iterator[str]:
+    for record in tf.data.TFRecordDataset(split_files(folder), "GZIP").as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        yield features["label"].bytes_list.value[0].decode()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 # Above this ratio a classifier that ignores the small class hardly notices in its accuracy.
 LARGEST_RATIO = 20
+_SHOWN = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +21,17 @@ def label_findings(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
     """Returns what looks wrong in {split: {label: number of pictures}}.
 
     A class of the train split that evaluation or test lack, and a class that is more than
-    LARGEST_RATIO times smaller than the largest.
+    LARGEST_RATIO times smaller than the largest. A split without any picture lacks none: it is one
+    that nobody asked for.
     """
     train = counts.get("train", {})
     found = []
     for split, held in counts.items():
-        if missing := sorted(set(train) - set(held)):
-            found.append(Finding(split, "label", f"no picture of {', '.join(missing)}"))
+        missing = sorted(set(train) - set(held))
+        if held and missing:
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            named = ", ".join(missing[:_SHOWN])
+            found.append(Finding(split, "label", f"no picture of {named}{more}"))
     if train:
         largest = max(train, key=lambda label: train[label])
         for label, count in sorted(train.items()):

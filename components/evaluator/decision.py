@@ -36,6 +36,7 @@ def decide(
     thresholds: Mapping[str, Mapping[str, float | None]],
     metrics: Mapping[str, float],
     comparison: Comparison | None,
+    why_none: str = "there is no blessed model yet",
 ) -> Decision:
     """Holds the metrics against the thresholds.
 
@@ -45,6 +46,7 @@ def decide(
       metrics: the candidate's values over the whole test split.
       comparison: with the latest blessed model; None where there is none yet, in which case what
         is asked of the comparison counts as met.
+      why_none: why there is no comparison, as a clause.
 
     Returns:
       The decision. Without any threshold nothing is blessed, as in TFX: a gate that someone
@@ -60,7 +62,7 @@ def decide(
         if at_least is not None:
             checks.append(_absolute(name, metrics[name], at_least))
         if allowed is not None:
-            checks.append(_relative(name, allowed, comparison))
+            checks.append(_relative(name, allowed, comparison, why_none))
     if not checks:
         return Decision(
             False, ["no threshold is set: give evaluate.thresholds one, such as at_least: 0"]
@@ -83,9 +85,11 @@ def _absolute(name: str, value: float, at_least: float) -> tuple[bool, str]:
     return False, f"{name} {shown} is below {bound}"
 
 
-def _relative(name: str, allowed: float, comparison: Comparison | None) -> tuple[bool, str]:
+def _relative(
+    name: str, allowed: float, comparison: Comparison | None, why_none: str
+) -> tuple[bool, str]:
     if comparison is None:
-        return True, f"{name} has nothing to be compared with: there is no blessed model yet"
+        return True, f"{name} has nothing to be compared with: {why_none}"
     if not comparison.images:
         return True, (
             f"{name} has nothing to be compared with: the blessed model knows none of these classes"

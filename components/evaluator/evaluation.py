@@ -35,6 +35,10 @@ class Rows:
     groups: list[str] = dataclasses.field(default_factory=list)
     columns: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
+    def add_column(self, name: str) -> None:
+        """Adds a column that no image has a value in, unless it is there."""
+        self.columns.setdefault(name, [""] * len(self.ids))
+
     def slice_values(self, name: str) -> list[str]:
         """Returns the N values by which to slice.
 
@@ -67,6 +71,11 @@ class Scores:
     probabilities: np.ndarray
 
     @property
+    def without_sense(self) -> int:
+        """How many of the N images have a probability that is NaN or infinite."""
+        return int((~np.isfinite(self.probabilities)).any(axis=1).sum())
+
+    @property
     def predicted(self) -> list[str]:
         """The N most probable labels; of equally probable ones, the first."""
         return [self.classes[i] for i in self.probabilities.argmax(axis=1)]
@@ -95,7 +104,7 @@ def evaluate(
     Args:
       rows: the test images, at least one.
       candidate: of the model that is to be judged.
-      baseline: of the latest blessed model, or None where there is none.
+      baseline: of the latest blessed model, or None where there is none; its probabilities finite.
       slices: "label" or names of columns.
 
     Returns:
@@ -111,11 +120,18 @@ def evaluate(
           and the labels of the others.
 
     Raises:
-      EvaluationError: there are no images, or a slice names no column.
+      EvaluationError: there are no images, a slice names no column, or the candidate gives
+        probabilities that are not finite: argmax would take each for the first class.
     """
     if not rows.labels:
         raise EvaluationError(
             "the test split holds no images; give it a larger share in data.split.test"
+        )
+    if candidate.without_sense:
+        raise EvaluationError(
+            f"the model gives {candidate.without_sense} of {len(rows.labels)} test images "
+            "probabilities that are not finite (NaN or infinite): its training has diverged; "
+            "lower learning_rate in train.phases"
         )
     names = vocabulary(rows, candidate)
     labels, probabilities = _indices(rows.labels, names), candidate.over(names)

@@ -25,7 +25,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Evaluates; a model that is not good enough is a result, not an error.
 
         Raises:
-          EvaluationError: a model or a picture cannot be read, or a slice names no column.
+          EvaluationError: a model or a picture cannot be read, a slice names no column, or the
+            model's probabilities are not finite.
         """
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         model = artifact_utils.get_single_instance(input_dict["model"])
@@ -36,16 +37,24 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         folder = artifact_utils.get_split_uri([examples], "test")
         counts = examples.get_json_value_custom_property("counts") or {}
         progress = Progress(
-            self._get_tmp_dir() if self._context else None, total=counts.get("test")
+            self._get_tmp_dir() if self._context else None,
+            # A protobuf Struct, in which TFX keeps them, knows floats only.
+            total=int(counts["test"]) if "test" in counts else None,
         )
         rows, scores = predictions.predict(
             split_files(folder),
             [path_utils.serving_model_path(m.uri) for m in (model, baseline) if m],
             progress.add,
         )
+        for name in examples.get_json_value_custom_property("columns") or []:
+            rows.add_column(name)
         candidate, blessed = scores[0], scores[1] if baseline else None
+        why_none = "there is no blessed model yet"
+        if blessed and blessed.without_sense:
+            baseline = blessed = None
+            why_none = "the blessed model's own probabilities are not finite (NaN or infinite)"
         metrics, comparison = evaluate(rows, candidate, blessed, slices)
-        decision = decide(thresholds, metrics["overall"], comparison)
+        decision = decide(thresholds, metrics["overall"], comparison, why_none)
 
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
         tfma_files.write_tfma(

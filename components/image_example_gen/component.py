@@ -37,8 +37,9 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
 
     Outputs:
       examples: `image` (the original bytes), `label`, `path`, `group`, `id`, and a manifest's
-        further columns as `column/<name>`; all bytes. Splits train, eval and test. Properties:
-        `span`, `version`, `fingerprint`, `images`, `counts`, `data_fingerprint`.
+        further columns as `column/<name>`, where not empty; all bytes. Splits train, eval and
+        test. Properties: `span`, `version`, `fingerprint`, `images`, `counts`, `columns`,
+        `data_fingerprint`.
       facts: the same without pixels, with `split`, `format` (bytes), `width`, `height` (upright,
         in pixels), `channels` (of the file) and `bytes` (int64). Same splits and properties.
       rejects: `rejects.jsonl`, one {"path", "reason"} a line.

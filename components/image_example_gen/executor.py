@@ -72,7 +72,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _write_rejects(os.path.join(rejects.uri, "rejects.jsonl"), refused)
         _limit(refused, len(written), listing, settings, kept)
         _check(written, len(refused), listing, settings)
-        _describe(examples, facts, written, len(refused))
+        _describe(examples, facts, written, len(refused), listing.columns)
         rejects.set_int_custom_property("rejected", len(refused))
 
     def _group(self, numbered: list[Unit], listing: Listing, settings: dict[str, Any]) -> Grouping:
@@ -189,7 +189,9 @@ def _check(
             )
 
 
-def _describe(examples: Any, facts: Any, written: list[work.Written], rejected: int) -> None:
+def _describe(
+    examples: Any, facts: Any, written: list[work.Written], rejected: int, columns: Sequence[str]
+) -> None:
     splits = collections.Counter(row.split for row in written)
     counts = {split: splits[split] for split in SPLITS}
     rows = "".join("\0".join(row) + "\n" for row in sorted(written))
@@ -199,6 +201,8 @@ def _describe(examples: Any, facts: Any, written: list[work.Written], rejected: 
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
         artifact.set_int_custom_property("images", len(written))
         artifact.set_json_value_custom_property("counts", {**counts, "rejected": rejected})
+        # Examples leave out empty values, so a split need not have every column.
+        artifact.set_json_value_custom_property("columns", list(columns))
         artifact.set_string_custom_property(
             "data_fingerprint", hashlib.sha256(rows.encode()).hexdigest()
         )

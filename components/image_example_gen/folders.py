@@ -16,6 +16,7 @@ from components.image_example_gen.listing import (
     Listing,
     Reject,
     display,
+    file_state,
     fingerprint,
 )
 
@@ -160,9 +161,8 @@ class _Walk:
             elif not stat.S_ISREG(status.st_mode):
                 self._reject(name, "is no regular file")
             else:
-                state = f"{status.st_size} {status.st_mtime_ns}"
                 shown = display(name)
-                self.files.append(FileState(shown, state))
+                self.files.append(FileState(shown, file_state(status)))
                 pictures.append(_Picture(shown, item.path, status.st_size))
         return folders, pictures
 

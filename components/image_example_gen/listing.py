@@ -70,7 +70,7 @@ class Listing:
       columns: the names that `group_by` and slices may use.
       classes: the classes; a class folder without a picture is one too.
       fingerprint: 64 hexadecimal characters that change whenever something read has changed:
-        SHA-256 over the sorted (path, size, modification time in ns) of every file.
+        SHA-256 over the sorted (path, `file_state`) of every file.
     """
 
     source: str
@@ -92,6 +92,15 @@ class FileState(NamedTuple):
 
     path: str
     state: str
+
+
+def file_state(status: os.stat_result) -> str:
+    """Returns a text that changes with a file: its size and two times, in ns.
+
+    Two files that swap names keep size and modification time, which copying tools set as they
+    please; the time of the last change to the file's entry is the system's own.
+    """
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def display(path: str) -> str:

@@ -17,6 +17,7 @@ from components.image_example_gen.listing import (
     Listing,
     Reject,
     display,
+    file_state,
     fingerprint,
 )
 
@@ -50,7 +51,7 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
     entries: list[Entry] = []
     ids = Ids()
     rejects: list[Reject] = []
-    files = [FileState(display(os.path.basename(manifest)), _state(os.stat(manifest)))]
+    files = [FileState(display(os.path.basename(manifest)), file_state(os.stat(manifest)))]
     labels: dict[str, tuple[str, int]] = {}
     folder = os.path.dirname(manifest)
     for line, values in rows:
@@ -75,7 +76,7 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
             try:
                 status = os.stat(location)
                 reason = "" if stat.S_ISREG(status.st_mode) else "is no regular file"
-                state, size = _state(status), status.st_size
+                state, size = file_state(status), status.st_size
             except (OSError, ValueError) as e:
                 reason = _why(e)
                 state = reason
@@ -206,10 +207,6 @@ def _locate(folder: str, path: str) -> str:
     if path.lower().startswith("file://"):
         return unquote(urlsplit(path).path, errors="surrogateescape")
     return path if "://" in path else os.path.join(folder, path)
-
-
-def _state(status: os.stat_result) -> str:
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _why(error: Exception) -> str:

@@ -3,12 +3,13 @@
 Imports neither TensorFlow nor TFX nor Beam: `check` uses it, and answers in a moment.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from components.errors import DataError
 from components.image_example_gen.folders import list_folder
-from components.image_example_gen.listing import Entry, Listing, Reject
+from components.image_example_gen.listing import Entry, Listing, Reject, display
 from components.image_example_gen.manifests import list_manifest
 from components.image_example_gen.samples import PREFIX, list_sample
 from components.image_example_gen.spans import Resolved, resolve_span
@@ -44,20 +45,22 @@ def list_source(source: str, remote_states: Callable | None = None) -> Listing:
     Raises:
       DataError: there is nothing like that, or it cannot be read.
     """
-    kind, source = _kind(source)
-    if kind == "sample":
-        return list_sample(source)
-    if kind == "manifest":
-        return list_manifest(source, remote_states)
-    return list_records(source) if kind == "records" else list_folder(source)
+    with _readable(source):
+        kind, source = _kind(source)
+        if kind == "sample":
+            return list_sample(source)
+        if kind == "manifest":
+            return list_manifest(source, remote_states)
+        return list_records(source) if kind == "records" else list_folder(source)
 
 
 def source_fingerprint(source: str, remote_states: Callable | None = None) -> str:
-    """Returns `list_source(source).fingerprint`, by the shortest way."""
-    kind, resolved = _kind(source)
-    if kind == "records":
-        return records_fingerprint(resolved)
-    return list_source(resolved, remote_states).fingerprint
+    """Returns `list_source(source).fingerprint`, by the shortest way; raises what that raises."""
+    with _readable(source):
+        kind, resolved = _kind(source)
+        if kind == "records":
+            return records_fingerprint(resolved)
+        return list_source(resolved, remote_states).fingerprint
 
 
 def check_listing(
@@ -160,7 +163,16 @@ def _kind(source: str) -> tuple[str, str]:
             f"{source}: there is no such folder or file (looked from {os.getcwd()}); "
             "correct data.source"
         )
+    return ("records" if record_files(source) else "folder"), source
+
+
+@contextlib.contextmanager
+def _readable(source: str) -> Iterator[None]:
+    """What the system refuses is the user's to mend, and the driver handles no other error."""
     try:
-        return ("records" if record_files(source) else "folder"), source
+        yield
     except OSError as e:
-        raise DataError(f"{source}: cannot be read ({e.strerror}); check its permissions") from None
+        place = display(os.fsdecode(e.filename)) if e.filename else source
+        raise DataError(
+            f"{place}: cannot be read ({e.strerror or e}); check its permissions"
+        ) from e

@@ -12,6 +12,7 @@ from components.image_example_gen.listing import (
     Ids,
     Listing,
     display,
+    file_state,
     fingerprint,
 )
 from components.image_example_gen.records import parse_example, read_records
@@ -46,7 +47,7 @@ def records_fingerprint(folder: str) -> str:
     states = []
     for name, _ in record_files(folder):
         status = os.stat(os.path.join(folder, name))
-        states.append(FileState(display(name), f"{status.st_size} {status.st_mtime_ns}"))
+        states.append(FileState(display(name), file_state(status)))
     return fingerprint(states)
 
 

@@ -4,7 +4,7 @@ from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 
-from components.artifacts import GateReport, Preprocessing
+from components.artifacts import Preprocessing
 from components.content import code_version
 from components.image_transform.executor import Executor
 
@@ -24,7 +24,6 @@ class ImageTransformSpec(component_spec.ComponentSpec):
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "gate": component_spec.ChannelParameter(type=GateReport, optional=True),
     }
     OUTPUTS = {
         "transformed_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
@@ -58,7 +57,6 @@ class ImageTransform(base_beam_component.BaseBeamComponent):
         augment: str,
         stored_side: int,
         seed: int,
-        gate: types.BaseChannel | None = None,
     ):
         """Args:
         examples: ImageExampleGen's, with splits train, eval and test.
@@ -67,12 +65,10 @@ class ImageTransform(base_beam_component.BaseBeamComponent):
         augment: JSON of a policy's name or its list of ops, see `policies.check_policy`.
         stored_side: shorter side in pixels to which training pictures are bounded.
         seed: of the views.
-        gate: DataGate's report; not read, it only makes this node wait for it.
         """
         super().__init__(
             ImageTransformSpec(
                 examples=examples,
-                gate=gate,
                 image_size=image_size,
                 crop_fraction=crop_fraction,
                 augment=augment,

@@ -33,7 +33,8 @@ class ServingCheck(base_component.BaseComponent):
     """Loads the exported model in a fresh process and sends it original test pictures.
 
     Output `infra_blessing`, as TFX's InfraValidator gives it: file INFRA_BLESSED or
-    INFRA_NOT_BLESSED and custom property `blessed`, 1 or 0. Beside it `infra_blessing.json`:
+    INFRA_NOT_BLESSED and custom property `blessed`, 1 or 0; and, as in a ModelBlessing,
+    `current_model_id`, by which Baseline knows whose it is. Beside it `infra_blessing.json`:
       passed: bool. reasons: sentences with figures. images: how many were sent.
       kinds: {kind of file: images}. max_difference: of a probability, or null.
       load_seconds, latency_ms {"1", "32"}: null where it did not come so far. Informational:

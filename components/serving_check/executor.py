@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
 from tfx import types
+from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
@@ -58,7 +59,7 @@ class Executor(base_executor.BaseExecutor):
             "images": len(sent),
             "kinds": dict(collections.Counter(kinds[i] for i in chosen)),
         }
-        _bless(artifact_utils.get_single_instance(output_dict["infra_blessing"]), verdict)
+        _bless(artifact_utils.get_single_instance(output_dict["infra_blessing"]), model, verdict)
 
 
 def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
@@ -159,11 +160,12 @@ def _expected(folder: str, ids: list[str]) -> Expected:
     return Expected(rows["path"].to_pylist(), classes, flat.reshape(len(ids), len(classes)))
 
 
-def _bless(blessing: types.Artifact, verdict: dict[str, Any]) -> None:
+def _bless(blessing: types.Artifact, model: types.Artifact, verdict: dict[str, Any]) -> None:
     for name in (_BLESSED, _NOT_BLESSED):  # a killed execution may have left its own verdict
         Path(blessing.uri, name).unlink(missing_ok=True)
     passed = verdict["passed"]
     io_utils.write_string_file(os.path.join(blessing.uri, _BLESSED if passed else _NOT_BLESSED), "")
     blessing.set_int_custom_property(_PROPERTY, int(passed))
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     blessing.set_int_custom_property("images", verdict["images"])
     write_json(blessing.uri, "infra_blessing.json", verdict)

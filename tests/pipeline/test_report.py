@@ -146,7 +146,11 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
         "overall": overall,
         "slices": {
             "label": {label: {"accuracy": 0.9} for label in labels},
-            "type": {"mono": {"accuracy": 0.97, "log_loss": 0.2}, "poly": {"accuracy": 0.94}},
+            "type": {
+                "mono": {"accuracy": 0.97, "log_loss": 0.2},
+                "poly": {"accuracy": 0.94},
+                "": {"accuracy": 0.9},
+            },
         },
         "baseline": {
             "accuracy": 0.95,
@@ -320,7 +324,10 @@ def test_images_are_counted_by_split_and_label(good):
 
 
 def test_slices_stand_with_their_metrics_and_gaps(good):
-    assert "By type type accuracy log loss mono 97.0 % 0.2 poly 94.0 % –" in good[1].words
+    assert (
+        "By type type accuracy log loss mono 97.0 % 0.2 poly 94.0 % – (none) 90.0 % –"
+        in good[1].words
+    )
 
 
 def test_the_surest_mistakes_come_first_with_their_pictures(good):

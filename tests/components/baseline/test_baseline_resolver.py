@@ -15,6 +15,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from components.baseline.component import create_baseline
 from components.evaluator.component import Evaluator
+from components.serving_check.component import ServingCheck
 
 
 class SourceExecutor(base_executor.BaseExecutor):
@@ -49,6 +50,19 @@ class StubExecutor(base_executor.BaseExecutor):
         blessing.set_int_custom_property("blessed", int(self.verdict))
 
 
+class ServingExecutor(base_executor.BaseExecutor):
+    """Passes models as told, or dies where told nothing."""
+
+    verdict: bool | None = True
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        if self.verdict is None:
+            raise RuntimeError("killed")
+        blessing = artifact_utils.get_single_instance(output_dict["infra_blessing"])
+        blessing.set_int_custom_property("current_model_id", input_dict["model"][0].id)
+        blessing.set_int_custom_property("blessed", int(self.verdict))
+
+
 class SourceSpec(component_spec.ComponentSpec):
     PARAMETERS = {}
     INPUTS = {}
@@ -75,11 +89,12 @@ class Trainer(base_component.BaseComponent):
 
 
 class Runs:
-    """Runs of a pipeline of Trainer, Baseline and Evaluator against one store."""
+    """Runs of a pipeline of Trainer, Baseline, Evaluator and ServingCheck against one store."""
 
     def __init__(self, folder, name="fruit"):
         self.folder, self.name, self.count = str(folder), name, 0
         StubExecutor.baselines, StubExecutor.verdict = [], True
+        ServingExecutor.verdict = True
 
     def pipeline(self, content, attempt):
         source = Source(SourceSpec(examples=types.Channel(type=standard_artifacts.Examples)))
@@ -97,13 +112,19 @@ class Runs:
             slices="[]",
         )
         evaluator.executor_spec = executor_spec.ExecutorClassSpec(StubExecutor)
+        serving = ServingCheck(
+            model=trainer.outputs["model"],
+            examples=source.outputs["examples"],
+            predictions=evaluator.outputs["predictions"],
+        )
+        serving.executor_spec = executor_spec.ExecutorClassSpec(ServingExecutor)
         return tfx.dsl.Pipeline(
             pipeline_name=self.name,
             pipeline_root=os.path.join(self.folder, self.name),
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
                 os.path.join(self.folder, "metadata.db")
             ),
-            components=[source, trainer, baseline, evaluator],
+            components=[source, trainer, baseline, evaluator, serving],
             enable_cache=True,
         )
 
@@ -118,6 +139,8 @@ class Runs:
         )
         deployment = runner_utils.extract_local_deployment_config(ir)
         connection = metadata.Metadata(pipeline.metadata_connection_config)
+        with connection as handle:
+            earlier = {e.id for e in handle.store.get_executions()}
         for node in ir.nodes:
             id_ = node.pipeline_node.node_info.id
             launcher.Launcher(
@@ -130,7 +153,8 @@ class Runs:
             ).launch()
         with connection as handle:
             # The launcher returns as if all were well when inputs cannot be resolved.
-            states = [e.last_known_state for e in handle.store.get_executions()]
+            executions = [e for e in handle.store.get_executions() if e.id not in earlier]
+            states = [e.last_known_state for e in executions]
             assert not set(states) - {3, 5}, "an execution is neither COMPLETE nor CACHED"
         return StubExecutor.baselines[-1] if len(StubExecutor.baselines) > before else "cached"
 
@@ -170,6 +194,30 @@ def test_a_model_that_was_refused_is_no_baseline(runs):
     StubExecutor.verdict = False
     runs.run("banana")
     assert runs.run("cherry") == "apple"
+
+
+def test_a_model_that_the_serving_check_refused_is_no_baseline(runs):
+    runs.run("apple")
+    ServingExecutor.verdict = False
+    runs.run("banana")
+    assert runs.run("cherry") == "apple"
+
+
+def test_a_model_whose_run_died_before_the_serving_check_is_no_baseline(runs):
+    runs.run("apple")
+    ServingExecutor.verdict = None
+    with pytest.raises(RuntimeError, match="killed"):
+        runs.run("banana")
+    ServingExecutor.verdict = True
+    assert runs.run("cherry") == "apple"
+
+
+def test_the_last_verdict_on_a_models_serving_counts(runs):
+    runs.run("apple")
+    runs.run("banana")
+    ServingExecutor.verdict = False
+    assert runs.run("apple") == "banana"  # the Trainer is cached, its model judged anew
+    assert runs.run("cherry") == "banana"
 
 
 def test_the_model_that_was_blessed_last_counts_not_the_one_trained_last(runs):

@@ -20,9 +20,14 @@ NAMES = ["blue", "green", "red"]
 THRESHOLDS = {"accuracy": {"at_least": 0.5, "no_worse_than_blessed_by": 0.05}}
 
 
-def evaluate(tmp_path, records, model, baseline=None, thresholds=THRESHOLDS, slices=("label",)):
+def evaluate(
+    tmp_path, records, model, baseline=None, thresholds=THRESHOLDS, slices=("label",), columns=()
+):
     """Runs the executor; returns the output artifacts by key."""
     examples = tiny.examples_artifact(tmp_path / "examples", records)
+    # Read back from the store, a number in a JSON value is a float.
+    examples.set_json_value_custom_property("counts", {"test": float(len(records))})
+    examples.set_json_value_custom_property("columns", list(columns))
     inputs = {"examples": [examples], "model": [model], "baseline_model": []}
     if baseline:
         inputs["baseline_model"] = [baseline]
@@ -159,6 +164,52 @@ def test_the_first_model_needs_no_baseline(tmp_path):
     assert "there is no blessed model yet" in said["reasons"][1]
     assert sorted(os.listdir(outputs["blessing"].uri)) == ["BLESSED", "blessing.json"]
     assert read(outputs["evaluation"], "metrics.json")["baseline"] is None
+
+
+class Diverged(tiny.ColourModel):
+    """Knows nothing of some pictures."""
+
+    def _probabilities(self, image_bytes):
+        found = super()._probabilities(image_bytes)
+        return tf.where(found[:, :1] > 0.5, np.nan, found)
+
+
+def test_a_model_that_gives_no_numbers_is_not_evaluated(tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", Diverged(NAMES))
+    with pytest.raises(EvaluationError, match=r"of 60 test .* not finite .* lower learning_rate"):
+        evaluate(tmp_path, tiny.test_split(60), model, thresholds={"accuracy": {"at_least": 0.0}})
+
+
+def test_a_blessed_model_that_gives_no_numbers_counts_as_none(tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES), id=8)
+    baseline = tiny.model_artifact(tmp_path / "baseline", Diverged(NAMES), id=7)
+    outputs = evaluate(tmp_path, tiny.test_split(60), model, baseline)
+    said = read(outputs["blessing"], "blessing.json")
+    assert said["blessed"]
+    assert said["reasons"][1] == (
+        "accuracy has nothing to be compared with: "
+        "the blessed model's own probabilities are not finite (NaN or infinite)"
+    )
+    assert read(outputs["evaluation"], "metrics.json")["baseline"] is None
+    assert not outputs["blessing"].has_custom_property("baseline_model_id")
+
+
+def test_a_slice_by_a_column_in_which_no_test_image_has_a_value_has_one_empty_value(tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES))
+    records = [tiny.example(tiny.picture(tiny.COLOURS["red"], i), "red", i) for i in range(5)]
+    outputs = evaluate(tmp_path, records, model, slices=["site"], columns=["site"])
+    slices = read(outputs["evaluation"], "metrics.json")["slices"]
+    assert slices["site"][""]["images"] == 5
+    result = tfma.load_eval_result(outputs["evaluation"].uri)
+    assert (("site", ""),) in [slice_ for slice_, _ in result.slicing_metrics]
+    with pytest.raises(EvaluationError, match="no column 'sight'; did you mean 'site'"):
+        evaluate(tmp_path, records, model, slices=["sight"], columns=["site"])
+
+
+def test_progress_is_of_whole_images(evaluated):
+    folder = os.path.dirname(os.path.dirname(evaluated["evaluation"].uri))
+    with open(os.path.join(folder, "tmp", "1", "progress.json")) as f:
+        assert '"total": 90,' in f.read()
 
 
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path):

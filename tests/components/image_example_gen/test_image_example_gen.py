@@ -1,5 +1,6 @@
 """The component as TFX runs it: its launcher, and a metadata store in SQLite."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from image_example_gen_launch import SHARES, run
 
 from components.errors import DataError
-from components.image_example_gen import reading
+from components.image_example_gen import manifests, reading
 from components.image_example_gen.grouping import split_of
 from components.image_transform.decoding import decode
 
@@ -168,6 +169,19 @@ def test_a_source_that_is_not_there_is_a_failed_node_not_one_that_runs_for_ever(
     assert run(tmp_path / "root", make(tmp_path / "nowhere")).state == "COMPLETE"
 
 
+def test_a_manifest_that_the_system_refuses_is_a_failed_node_too(tmp_path, monkeypatch):
+    images = make(tmp_path / "in")
+    source = manifest(images, ["cat/0.jpg,cat", "dog/1.jpg,dog"])
+
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(manifests, "open", refuse, raising=False)
+    with pytest.raises(DataError, match=r"list.csv: cannot be read \(Permission denied\)"):
+        run(tmp_path / "root", source)
+    assert image_example_gen_launch.last(tmp_path / "root").state == "FAILED"
+
+
 def test_too_few_pictures_for_a_test_split_are_a_clear_message(tmp_path):
     shares = json.dumps({"train": 0.98, "eval": 0.01, "test": 0.01})
     with pytest.raises(DataError, match="no picture falls into the split 'test'"):
@@ -186,8 +200,7 @@ def test_unchanged_images_are_cached_and_a_move_between_classes_is_seen(tmp_path
     moved = run(tmp_path / "root", images)
     assert moved.state == "COMPLETE"
     assert b"dog/0.jpg" in [example["path"] for example in moved.all()]
-    (images / "dog/0.jpg").rename(images / "cat/0.jpg")
-    assert run(tmp_path / "root", images).state == "CACHED"  # as at first
+    assert run(tmp_path / "root", images).state == "CACHED"
 
 
 def test_a_picture_replaced_behind_a_manifest_is_seen(tmp_path):
@@ -251,6 +264,7 @@ def test_a_column_keeps_its_pictures_together_and_copies_join_two_of_its_values(
         assert fact["column/side"] in (b"left", b"right")
     assert all(len(splits) == 1 for splits in groups.values())
     assert len(groups) == 14 and b"p14" not in groups
+    assert out.custom("columns") == ["patient", "side"]
     assert {len(out.records(split)) > 0 for split in ("train", "eval", "test")} == {True}
 
 

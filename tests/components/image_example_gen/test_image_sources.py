@@ -166,6 +166,28 @@ def test_the_fingerprint_sees_moves_and_replacements_and_nothing_else(tmp_path):
     assert now_differs()
 
 
+@pytest.mark.parametrize(
+    "source, names",
+    [
+        ("", ("cat/1.jpg", "dog/1.jpg")),
+        ("list.csv", ("cat/1.jpg", "dog/1.jpg")),
+        ("", ("1.tfrecord", "2.tfrecord")),
+    ],
+)
+def test_files_of_one_size_and_time_that_swap_names_are_seen(tmp_path, source, names):
+    make(tmp_path, *names)
+    if source:
+        write_manifest(tmp_path, "path,label\ncat/1.jpg,cat\ndog/1.jpg,dog\n")
+    one, two = (tmp_path / name for name in names)
+    for path in (one, two):
+        os.utime(path, ns=(0, 0))  # as after a copy that sets times
+    before = source_fingerprint(str(tmp_path / source))
+    one.rename(tmp_path / "kept")
+    two.rename(one)
+    (tmp_path / "kept").rename(two)
+    assert source_fingerprint(str(tmp_path / source)) != before
+
+
 def test_a_folder_moved_as_a_whole_keeps_its_fingerprint(tmp_path):
     make(tmp_path / "a", "cat/1.jpg", "dog/1.jpg")
     before = list_source(str(tmp_path / "a")).fingerprint

@@ -11,7 +11,7 @@ from tfx import v1 as tfx
 from tfx.dsl.compiler import compiler
 from tfx.types import artifact_utils, standard_artifacts
 
-from components.artifacts import GateReport, Preprocessing
+from components.artifacts import Preprocessing
 from components.errors import ConfigError, DataError
 from components.image_transform.component import ImageTransform
 from components.image_transform.decoding import decode
@@ -253,17 +253,14 @@ def test_an_unsound_policy_is_refused_before_any_work(tmp_path):
     assert not (tmp_path / "transformed_examples").exists()
 
 
-@pytest.mark.parametrize("gated", [False, True])
-def test_the_component_compiles_with_and_without_a_gate(tmp_path, gated):
+def test_the_component_compiles(tmp_path):
     examples = tfx.dsl.Importer(source_uri="x", artifact_type=standard_artifacts.Examples).with_id(
         "e"
     )
-    gate = tfx.dsl.Importer(source_uri="y", artifact_type=GateReport).with_id("g")
     arguments = {key: value for key, value in SETTINGS.items() if key != "code_version"}
-    extra = {"gate": gate.outputs["result"]} if gated else {}
-    node = ImageTransform(examples=examples.outputs["result"], **arguments, **extra)
+    node = ImageTransform(examples=examples.outputs["result"], **arguments)
     assert node.id == "ImageTransform"
     pipeline = tfx.dsl.Pipeline(
-        pipeline_name="p", pipeline_root=str(tmp_path), components=[examples, gate, node]
+        pipeline_name="p", pipeline_root=str(tmp_path), components=[examples, node]
     )
-    assert len(compiler.Compiler().compile(pipeline).nodes) == 3
+    assert len(compiler.Compiler().compile(pipeline).nodes) == 2

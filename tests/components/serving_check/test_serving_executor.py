@@ -31,7 +31,7 @@ def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     records = [*tiny.test_split(80), tiny.example(rotated(), "red", 900)]
     examples = tiny.examples_artifact(folder / "examples", records)
-    model = tiny.model_artifact(folder / "model", tiny.ColourModel(NAMES))
+    model = tiny.model_artifact(folder / "model", tiny.ColourModel(NAMES), id=7)
     files = split_files(os.path.join(examples.uri, "Split-test"))
     rows, (scores,) = predictions.predict(files, [os.path.join(model.uri, "Format-Serving")])
     said = tiny.output(Predictions, folder / "predictions")
@@ -66,6 +66,7 @@ def test_the_model_that_was_evaluated_passes(evaluated, tmp_path):
     assert verdict["load_seconds"] > 0
     assert set(verdict["latency_ms"]) == {"1", "32"}
     assert blessing.get_int_custom_property("images") == 16
+    assert blessing.get_int_custom_property("current_model_id") == 7
 
 
 def test_a_model_that_resizes_otherwise_is_caught(evaluated, tmp_path):
