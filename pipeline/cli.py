@@ -1,5 +1,6 @@
 """The command line: `graft`, the same as `python -m pipeline`."""
 
+import contextlib
 import json
 import os
 import sys
@@ -12,6 +13,7 @@ from components.backbone.architectures import ARCHITECTURES
 from components.errors import ConfigError, GraftError
 
 if TYPE_CHECKING:
+    from pipeline.lineage import Run
     from pipeline.places import Places
 
 _DEFAULT_CONFIG = "configs/digits.yaml"
@@ -127,7 +129,7 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
         f"  augment    {plan['augment'] if isinstance(plan['augment'], str) else 'own list of ops'}"
     )
     click.echo(f"  train      {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
-    click.echo("  bless      " + ("; ".join(plan["thresholds"]) or "anything"))
+    click.echo("  bless      " + ("; ".join(plan["thresholds"]) or "nothing: no threshold is set"))
     click.echo(f"  push to    {plan['destination']}")
     click.echo(
         f"  register   {registry['model_name']} in {registry['kind']}"
@@ -201,7 +203,7 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
             f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
         )
     folder = places.report(found.id)
-    summary = summarize(found, str(folder / "index.html"), sum(n.seconds for n in found.nodes))
+    summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
     path = write_report(found, summary, folder)
     if out:
         _write(out, path.read_bytes())
@@ -267,6 +269,15 @@ def show_module(handle: str, as_json: bool) -> None:
         _print_json(shown)
     else:
         click.echo(described(shown))
+
+
+def _seconds(places: "Places", run: "Run") -> float:
+    """How long a run took; of one that was not the last, only its nodes are on record."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        last = json.loads(places.summary.read_text(encoding="utf-8"))
+        if last["run_id"] == run.id:
+            return last["seconds"]
+    return sum(node.seconds for node in run.nodes)
 
 
 def _places(runs: str, name: str | None) -> "Places":

@@ -65,9 +65,10 @@ class Data(Section):
         Split(), description="Shares of the splits; a manifest's own split column wins."
     )
     group_by: str = Field(
-        "content",
-        description="What must share a split: 'content' (identical pictures), or the name of a "
-        "manifest column such as a patient or a site.",
+        "auto",
+        description="What must share a split: 'content' (identical pictures), the name of a "
+        "manifest column such as a patient or a site, or 'auto': the column 'group' where the "
+        "manifest has one, else content.",
     )
     max_rejected: Fraction = Field(
         0.05, description="Largest share of inputs that may be rejected before the run fails."
@@ -339,7 +340,12 @@ class Config(Section):
         description="Lower-case letters, digits, - and _: names the folder under RUNS and the "
         "registered model."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed of everything random.")
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**31,
+        description="Seed of weights, order, views and dropout; the split goes by content alone.",
+    )
     data: Data = Field(description=Data.__doc__)
     transform: Transform = Field(Transform(), description=Transform.__doc__)
     model: Model = Field(Model(), description=Model.__doc__)
@@ -398,11 +404,13 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
             "such as configs/digits.yaml"
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not a text file; give a YAML file") from None
+        raise ConfigError(f"{path}: is not a text in UTF-8; give a YAML file") from None
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Loader)
     except yaml.YAMLError as e:
-        raise ConfigError(f"{path}: is not valid YAML: {e}") from None
+        hint = "; indent by spaces, not by tabs" if "'\\t'" in str(e) else ""
+        where = str(e).replace('"<unicode string>"', str(path))
+        raise ConfigError(f"{path}: is not valid YAML{hint}: {where}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: holds no keys; see `graft config` for what may stand in it")
     for override in overrides:
@@ -419,6 +427,20 @@ def config_hash(config: Config) -> str:
     """Returns 12 hexadecimal characters that change with any value of the configuration."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, where YAML's own would take the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -449,6 +471,9 @@ def _sentence(path: str | Path, error: Any) -> str:
     if location[-1:] == ["[key]"]:  # of a mapping whose keys are fixed
         key, known = ".".join(location[:-1]), error["ctx"]["expected"]
         return f"{path}: {key}: there is no such key; there are: {known}"
+    if error["type"] == "model_type":
+        empty = "is empty" if error["input"] is None else "holds no keys"
+        return f"{path}: {key}: {empty}; remove it, or give it keys (`graft config` prints them)"
     message = error["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     given = error.get("input")
     shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""

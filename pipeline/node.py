@@ -91,7 +91,11 @@ def _sentence(error: BaseException) -> str:
         marker = f"{kind.__module__}.{kind.__name__}: "
         if marker in text:
             return _without_step(text.rsplit(marker, 1)[1])
-    return f"{type(error).__name__}: {text.splitlines()[-1][:2000]}"
+    return (
+        f"{type(error).__name__}: {text.splitlines()[-1][:2000]}\n"
+        "The log has it in full. If a file that an earlier node made is damaged, delete that "
+        "node's folder under artifacts/, and the next run makes it anew."
+    )
 
 
 def _without_step(text: str) -> str:

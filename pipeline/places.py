@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from components.errors import ConfigError
 from components.registry_pusher.addresses import address_of
 from pipeline.config import Config
 
@@ -22,7 +23,13 @@ class Places:
 
     @classmethod
     def of(cls, runs: str | Path, config: Config) -> "Places":
-        """The places of a configuration's runs."""
+        """The places of a configuration's runs.
+
+        Raises:
+          ConfigError: `runs` is empty.
+        """
+        if not str(runs):
+            raise ConfigError("--runs: is empty; give a folder for runs and models, such as runs")
         return cls(Path(runs).expanduser().resolve(), config.name)
 
     @property

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from components.errors import DataError, ServingError
+from components.errors import ServingError
 from components.pusher.push import newest
 from pipeline.lineage import open_store, read_run, run_ids
 from pipeline.places import Places
@@ -45,16 +45,8 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
       For each image: path, label, score, top [{label, score}], or path and error.
 
     Raises:
-      DataError: a file cannot be read.
       ServingError: the model was put there by other hands, and is not one of ours.
     """
-    contents = []
-    for image in images:
-        try:
-            contents.append(image.read_bytes())
-        except OSError as e:
-            raise DataError(f"{image}: cannot be read ({e.strerror})") from None
-
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
@@ -65,7 +57,12 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
         )
     ask = loaded.signatures[SIGNATURE]
     answers: list[dict[str, Any]] = []
-    for image, content in zip(images, contents, strict=True):
+    for image in images:
+        try:
+            content = image.read_bytes()
+        except OSError as e:
+            answers.append({"path": str(image), "error": f"cannot be read ({e.strerror})"})
+            continue
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
         example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
         try:

@@ -19,7 +19,7 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
     Returns:
       run_id, config_hash, status ("succeeded" or "failed"), seconds,
       nodes [{id, state, seconds}], images {train, eval, test, rejected}, metrics {name: value},
-      blessed (bool), blessing_reasons [sentence], pushed (path or None),
+      warnings [sentence], blessed (bool), blessing_reasons [sentence], pushed (path or None),
       registered ({registry, name, version} or None), report, error ({node, message} or None).
     """
     failed = run.failed
@@ -36,12 +36,20 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
         ],
         "images": {split: int(count) for split, count in counts.items()},
         "metrics": _property(run, "Evaluator", "evaluation", "metrics") or {},
+        "warnings": _warnings(run),
         **blessing(run),
         "pushed": _property(run, "Pusher", "pushed_model", "pushed_destination") or None,
         "registered": _registered(run),
         "report": report,
         "error": {"node": failed.id, "message": failed.error or "see the log"} if failed else None,
     }
+
+
+def _warnings(run: Run) -> list[str]:
+    """What the data has that it should not, where that did not end the run."""
+    gate = run.output("DataGate", "gate")
+    said = (gate.json("gate.json") if gate else None) or {}
+    return [f"{x['split']}: {x['feature']}: {x['reason']}" for x in said.get("anomalies", [])]
 
 
 def blessing(run: Run) -> dict[str, Any]:

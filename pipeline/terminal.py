@@ -26,6 +26,7 @@ _MARKS = {
     "skipped": "[dim]·[/]",
 }
 _POLL_SECONDS = 0.25
+MOST_WARNINGS = 5
 
 
 class _Console(Console):
@@ -127,6 +128,12 @@ class Terminal:
             images = summary["images"]
             if accuracy is not None:
                 self.say(f"  accuracy    {accuracy:.4f} on {images.get('test', 0):,} test images")
+            if images.get("rejected"):
+                self.say(f"  rejected    {images['rejected']:,} inputs; the report says why")
+            for warning in summary["warnings"][:MOST_WARNINGS]:
+                self.say(f"  [yellow]warning[/]     {escape(warning)}")
+            if len(summary["warnings"]) > MOST_WARNINGS:
+                self.say(f"              and {len(summary['warnings']) - MOST_WARNINGS} more")
             verdict = "[green]yes[/]" if summary["blessed"] else "[yellow]no[/]"
             self.say(f"  blessed     {verdict}")
             for reason in summary["blessing_reasons"]:

@@ -67,7 +67,8 @@ def decide(
         return Decision(
             False, ["no threshold is set: give evaluate.thresholds one, such as at_least: 0"]
         )
-    reasons = [sentence for _, sentence in checks]
+    # What decided stands first.
+    reasons = [sentence for _, sentence in sorted(checks, key=lambda check: check[0])]
     compared = any(t.get("no_worse_than_blessed_by") is not None for t in thresholds.values())
     if compared and comparison and comparison.images and comparison.new_classes:
         left_out = ", ".join(comparison.new_classes)

@@ -25,6 +25,7 @@ from components.image_example_gen.sources import (
     check_counts,
     check_listing,
     check_rejects,
+    group_column,
     list_source,
     resolve_span,
 )
@@ -57,6 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         kept = os.path.join(os.path.dirname(rejects.uri), "last_failure.jsonl")
         _limit(listing.rejects, len(listing.entries), listing, settings, kept)
         check_listing(listing, settings["group_by"], settings["min_per_class"])
+        settings = settings | {"group_by": group_column(settings["group_by"], listing.columns)}
 
         numbered = list(enumerate(units(listing.entries)))
         grouping = self._group(numbered, listing, settings)
@@ -183,8 +185,9 @@ def _check(
     splits = collections.Counter(row.split for row in written)
     for split in ("train", "test"):
         if not splits[split]:
+            fallen = ", ".join(f"{name} {count}" for name, count in sorted(splits.items()))
             raise DataError(
-                f"{listing.source}: no picture falls into the split {split!r} ({dict(splits)}); "
+                f"{listing.source}: no picture falls into the split {split!r} ({fallen}); "
                 "give more groups of pictures, or other shares in data.split"
             )
 

@@ -105,14 +105,11 @@ def list_manifest(manifest: str, remote_states: Callable | None = None) -> Listi
     states = remote_states(uris) if remote_states and uris else [""] * len(uris)
     files += [FileState(uri, state) for uri, state in zip(uris, states, strict=True)]
     columns = {name for row in rows for name in row.values}
-    notes = []
-    if "group" in columns:
-        notes.append("the manifest has a column 'group': it counts only with group_by: group")
     return Listing(
         source=display(manifest),
         entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         rejects=tuple(sorted(rejects)),
-        notes=tuple(notes),
+        notes=(),
         columns=tuple(sorted(map(display, columns))),
         classes=tuple(sorted({display(label) for label, _ in labels.values()})),
         fingerprint=fingerprint(files),
@@ -141,12 +138,13 @@ def _csv_rows(file, manifest: str) -> Iterator[_Row]:
     header = [_column(name) for name in next(reader, [])]
     _require(header, manifest)
     for cells in reader:
-        if not any(cells):
+        if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
             raise DataError(
-                f"{display(manifest)}: line {reader.line_num}: has {len(cells)} cells, "
-                f"the header {len(header)}; put texts with separators into quotes"
+                f"{display(manifest)}: line {reader.line_num}: cells: {len(cells)}, in "
+                f"the header: {len(header)}; put texts with separators into quotes, and leave no "
+                "cell out"
             )
         values = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name}
         yield _Row(reader.line_num, values)

@@ -5,7 +5,7 @@ Imports neither TensorFlow nor TFX nor Beam: `check` uses it, and answers in a m
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from components.errors import DataError
 from components.image_example_gen.folders import list_folder
@@ -63,6 +63,11 @@ def source_fingerprint(source: str, remote_states: Callable | None = None) -> st
         return list_source(resolved, remote_states).fingerprint
 
 
+def group_column(group_by: str, columns: Collection[str]) -> str:
+    """What `group_by` stands for: "content" or a column; "auto" the column "group", if there."""
+    return group_by if group_by != "auto" else "group" if "group" in columns else "content"
+
+
 def check_listing(
     listing: Listing, group_by: str = "content", min_per_class: int = 2, max_rejected: float = 1.0
 ) -> None:
@@ -70,13 +75,14 @@ def check_listing(
 
     Args:
       listing: what `list_source` gave.
-      group_by: "content", or a column of the listing.
+      group_by: see `group_column`.
       min_per_class: fewest pictures that a class may have.
       max_rejected: largest share of inputs that may be unusable, in [0, 1].
 
     Raises:
       DataError: no picture, one class only, classes with too few, no such column, too many rejects.
     """
+    group_by = group_column(group_by, listing.columns)
     if group_by != "content" and group_by not in listing.columns:
         known = ", ".join(["content", *listing.columns])
         raise DataError(

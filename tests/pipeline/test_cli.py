@@ -267,6 +267,11 @@ def test_predict_looks_where_the_last_run_pushes_to(graft, images, tmp_path):
     assert f"{tmp_path / 'elsewhere'}: holds no pushed model" in message
 
 
+def test_an_empty_folder_for_runs_is_refused(write):
+    result = CliRunner().invoke(main, ["check", write(), "--runs", ""])
+    assert result.exit_code == 2 and "--runs: is empty" in result.output
+
+
 def test_a_run_that_is_not_known_is_said_with_those_that_are(graft, tmp_path):
     record(tmp_path / "runs", "bananas")
     assert "knows no run 7; it has: 1" in refusal(graft, "report", "7")

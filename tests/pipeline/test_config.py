@@ -48,6 +48,18 @@ def test_a_value_out_of_bounds_names_key_bound_and_value(write):
     assert "1.5" in message
 
 
+def test_a_key_that_stands_twice_is_refused(write):
+    assert "the key 'name' stands there twice" in refusal(write("name: a\ndata: {}\nname: b\n"))
+
+
+def test_a_section_left_empty_is_said_to_be(write):
+    assert "evaluate: is empty; remove it" in refusal(write({**SMALLEST, "evaluate": None}))
+
+
+def test_a_tab_in_yaml_is_named(write):
+    assert "indent by spaces" in refusal(write("name: a\n\tdata: b\n"))
+
+
 def test_an_unknown_metric_is_said_with_those_there_are(write):
     message = refusal(write(SMALLEST), "evaluate.thresholds.acuracy.at_least=0.5")
     assert "evaluate.thresholds.acuracy: there is no such key; there are: 'accuracy'" in message

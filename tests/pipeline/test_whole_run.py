@@ -125,12 +125,13 @@ def test_predict_asks_the_pushed_model(done, images, tmp_path):
     (tmp_path / "no picture.jpg").write_text("text")
     process = done.start(
         "predict", "--json", str(images / "red" / "0.jpg"), str(images / "blue" / "0.jpg"),
-        str(tmp_path / "no picture.jpg"),
+        str(tmp_path / "no picture.jpg"), str(tmp_path / "not there.jpg"),
     )  # fmt: skip
     printed = process.communicate(timeout=120)[0]
     answers = json.loads(printed[printed.index("[\n") :])
-    assert [answer.get("label") for answer in answers] == ["red", "blue", None]
+    assert [answer.get("label") for answer in answers] == ["red", "blue", None, None]
     assert "is no picture" in answers[2]["error"]
+    assert "cannot be read" in answers[3]["error"]
     assert process.returncode == 1
 
 

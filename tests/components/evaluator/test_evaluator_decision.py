@@ -81,9 +81,9 @@ def test_one_unmet_threshold_refuses_and_all_are_told():
     decision = decide(thresholds, {"accuracy": 0.95, "balanced_accuracy": 0.8}, both)
     assert not decision.blessed
     assert decision.reasons == [
+        "balanced_accuracy 0.800 is below 0.900",
         "accuracy 0.950 is at least 0.900",
         "accuracy 0.950 is no worse than the blessed model's 0.940",
-        "balanced_accuracy 0.800 is below 0.900",
     ]
 
 

@@ -268,6 +268,18 @@ def test_a_column_keeps_its_pictures_together_and_copies_join_two_of_its_values(
     assert {len(out.records(split)) > 0 for split in ("train", "eval", "test")} == {True}
 
 
+def test_a_column_group_counts_by_itself(tmp_path):
+    images = make(tmp_path / "in", 60)
+    rows = [f"{('cat', 'dog')[i % 2]}/{i}.jpg,{'cd'[i % 2]},p{i // 4:02}" for i in range(60)]
+    source = manifest(images, rows, "path,label,group")
+    groups = {fact["group"] for fact in run(tmp_path / "a", source, group_by="auto").all("facts")}
+    assert len(groups) == 15
+    groups = {
+        fact["group"] for fact in run(tmp_path / "c", source, group_by="content").all("facts")
+    }
+    assert len(groups) == 60
+
+
 def test_a_manifests_own_split_wins(tmp_path):
     images = make(tmp_path / "in")
     rows = [f"cat/{i}.jpg,cat,{('test', '')[i % 4 // 2]}" for i in range(0, 30, 2)]

@@ -14,6 +14,7 @@ from components.image_example_gen.sources import (
     Reject,
     check_listing,
     check_rejects,
+    group_column,
     list_source,
     resolve_span,
     source_fingerprint,
@@ -267,7 +268,7 @@ def test_files_that_a_manifest_names_in_vain_are_rejected(tmp_path):
         ("m.csv", "", "lacks the column path and label .it is empty"),
         ("m.csv", "file,label\n", "lacks the column path .it has: file, label"),
         ("m.csv", "path,label,label\n", "has the column label twice"),
-        ("m.csv", "path,label\n1.jpg,cat\n2.jpg\n", "line 3: has 1 cells, the header 2"),
+        ("m.csv", "path,label\n1.jpg,cat\n2.jpg\n", "line 3: cells: 1, in the header: 2"),
         (
             "m.csv",
             "path,label\n1.jpg,\n,cat\n",
@@ -303,7 +304,9 @@ def test_group_by_must_name_a_column(tmp_path):
     make(tmp_path, "1.jpg", "2.jpg")
     text = "path,label,patient,group\n1.jpg,cat,7,x\n2.jpg,dog,8,y\n"
     listing = list_source(write_manifest(tmp_path, text))
-    assert "only with group_by: group" in listing.notes[0]
+    assert group_column("auto", listing.columns) == "group"
+    assert group_column("auto", ["patient"]) == "content"
+    assert group_column("patient", listing.columns) == "patient"
     check_listing(listing, group_by="patient", min_per_class=1)
     with pytest.raises(DataError, match="'patent'.*there are: content, group, patient"):
         check_listing(listing, group_by="patent", min_per_class=1)

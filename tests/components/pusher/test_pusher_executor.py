@@ -8,7 +8,7 @@ from tfx.types import channel_utils, standard_artifacts
 
 from components.content import content_hash
 from components.errors import ServingError
-from components.pusher.component import Pusher
+from components.pusher.component import CODE_VERSION, Pusher
 from components.pusher.executor import Executor
 
 
@@ -100,7 +100,11 @@ def test_the_component_takes_blessings_or_none():
     model = channel_utils.as_channel([standard_artifacts.Model()])
     alone = Pusher(model=model, destination="/somewhere")
     assert set(alone.inputs) == {"model"} and alone.id == "Pusher"
-    assert alone.exec_properties == {"destination": "/somewhere", "keep": 5, "code_version": "1"}
+    assert alone.exec_properties == {
+        "destination": "/somewhere",
+        "keep": 5,
+        "code_version": CODE_VERSION,
+    }
     asked = Pusher(
         model=model,
         blessing=channel_utils.as_channel([standard_artifacts.ModelBlessing()]),
