@@ -221,11 +221,13 @@ def test_a_run_killed_at_every_node_ends_as_if_never_killed(tmp_path, images):
     seconds = {node["id"]: node["seconds"] for node in whole.summary()["nodes"]}
 
     killed = Task(tmp_path / "killed", images, **settings)
-    for node in KILLED_AT:
+    for number, node in enumerate(KILLED_AT):
         for share in (0.0, 0.5, 0.95):  # its start, middle and end
             process = killed.start("run", str(killed.config), "--set", ANY)
             if _wait_for(killed.home / "artifacts" / node, process):
-                time.sleep(share * seconds[node])
+                # No later than the next node's start: that one is still to be killed.
+                later = [killed.home / "artifacts" / other for other in KILLED_AT[number + 1 :]]
+                _wait_for_any(later, share * seconds[node])
             process.send_signal(signal.SIGKILL)
             process.wait()
 
@@ -239,13 +241,24 @@ def test_a_run_killed_at_every_node_ends_as_if_never_killed(tmp_path, images):
 
 def _wait_for(node: Path, process: subprocess.Popen) -> bool:
     """Waits until a new execution of a node has begun; False where the process ended before."""
-    executions = node / ".system" / "executor_execution"
-    before = len(list(executions.glob("*")))
+    before = _executions(node)
     while process.poll() is None:
-        if len(list(executions.glob("*"))) > before:
+        if _executions(node) > before:
             return True
-        time.sleep(0.005)
+        time.sleep(0.002)
     return False
+
+
+def _wait_for_any(nodes: list[Path], seconds: float) -> None:
+    """Waits so long, or until one of the nodes has begun."""
+    before = [_executions(node) for node in nodes]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and [_executions(node) for node in nodes] == before:
+        time.sleep(0.002)
+
+
+def _executions(node: Path) -> int:
+    return len(list((node / ".system" / "executor_execution").glob("*")))
 
 
 def _is_locked(path: Path) -> bool:
