@@ -4,7 +4,14 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from components.backbone.handles import check_endpoint, check_size, describe, matching, resolve
+from components.backbone.handles import (
+    check_endpoint,
+    check_size,
+    check_train_mode,
+    describe,
+    matching,
+    resolve,
+)
 from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
 from components.image_transform.policies import check_policy
@@ -68,17 +75,16 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             for metric, limit in config.evaluate.thresholds.items()
             for sentence in _limits(metric, limit)
         ],
-        "warnings": warnings(config),
+        "warnings": find_warnings(config),
         "destination": str(places.serving(config.push.destination)),
         "registry": registry,
     }
 
 
-def warnings(config: Config) -> list[str]:
+def find_warnings(config: Config) -> list[str]:
     """What is allowed and seldom meant, a sentence each."""
     said = []
-    trains_norms = not config.frozen and config.model.backbone.batch_norm != "inference"
-    if trains_norms and config.train.batch_size < SMALLEST_BATCH:
+    if config.trains_batch_norm and config.train.batch_size < SMALLEST_BATCH:
         said.append(
             f"train.batch_size {config.train.batch_size}: batch norm in training mode takes its "
             f"moments from so few pictures; give {SMALLEST_BATCH} or more, or set "
@@ -101,13 +107,8 @@ def check_module(config: Config) -> None:
     handle = config.model.backbone.handle
     module = describe(resolve(handle))
     check_size(module.image_size, config.transform.image_size, handle)
-    trains_batch_norm = config.model.backbone.batch_norm != "inference"
-    if not config.frozen and trains_batch_norm and not module.trainable:
-        raise BackboneError(
-            f"module {handle}: has no training mode, so it cannot be fine-tuned with batch norm in "
-            "training mode; set model.backbone.batch_norm to inference, or keep the backbone "
-            "frozen (train.phases of the head alone)"
-        )
+    if config.trains_batch_norm:
+        check_train_mode(module.trainable, handle)
     if not config.frozen and not module.variables:
         raise BackboneError(
             f"module {handle}: has no trainable variables, so there is nothing to fine-tune; keep "

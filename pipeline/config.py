@@ -359,6 +359,11 @@ class Config(Section):
         return all(phase.train == "head" for phase in self.train.phases)
 
     @property
+    def trains_batch_norm(self) -> bool:
+        """Whether some phase runs the backbone's batch norm in training mode."""
+        return not self.frozen and self.model.backbone.batch_norm != "inference"
+
+    @property
     def uses_features(self) -> bool:
         """Whether training begins on features that FeatureExtractor computes once."""
         return self.train.phases[0].train == "head"

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-import warnings as python_warnings
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +16,7 @@ import filelock
 from rich.markup import escape
 
 from components.errors import ConfigError
-from pipeline.check import check_module, warnings
+from pipeline.check import check_module, find_warnings
 from pipeline.config import Config, config_hash
 from pipeline.places import Places
 from pipeline.terminal import Terminal, library_noise_to
@@ -65,7 +65,7 @@ def _run(
     config: Config, places: Places, run_id: str, started: float, terminal: Terminal
 ) -> dict[str, Any]:
     terminal.say(f"[bold]{config.name}[/]  run {run_id}")
-    for warning in warnings(config):
+    for warning in find_warnings(config):
         terminal.say(f"[yellow]warning:[/] {escape(warning)}")
     with terminal.working("loading TensorFlow Extended"):
         _calm_libraries()
@@ -165,7 +165,7 @@ def _only_run_in(places: Places) -> Iterator[None]:
 def _calm_libraries() -> None:
     """Keeps the log readable: TensorFlow's start-up lines and Google's warnings about Python."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    python_warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
     )

@@ -6,7 +6,6 @@ from typing import Literal, Protocol
 import tensorflow as tf
 
 from components.backbone import handles
-from components.errors import BackboneError
 
 Endpoints = dict[str, tf.Tensor]
 
@@ -129,12 +128,7 @@ class Backbone(tf.Module):
             return self._module.infer(images), []
         if self._batch_norm == "inference":
             return self._module.infer(images), self._module.losses()
-        if not self._module.has_train_mode:
-            raise BackboneError(
-                f"module {self.handle}: has no training mode, so it cannot be fine-tuned with "
-                "batch norm in training mode; set model.backbone.batch_norm to inference, or keep "
-                "the backbone frozen"
-            )
+        handles.check_train_mode(self._module.has_train_mode, self.handle)
         return self._module.train(images), self._module.losses()
 
     def endpoints(self, images: tf.Tensor, training: bool) -> Endpoints:

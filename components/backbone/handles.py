@@ -154,6 +154,16 @@ def check_size(
         )
 
 
+def check_train_mode(there: bool, handle: str) -> None:
+    """Raises BackboneError unless a module has a training mode, where one is needed."""
+    if not there:
+        raise BackboneError(
+            f"module {handle}: has no training mode, so it cannot be fine-tuned with batch norm in "
+            "training mode; set model.backbone.batch_norm to inference, or keep the backbone "
+            "frozen (train.phases of the head alone)"
+        )
+
+
 def matching(patterns: Iterable[str], names: Iterable[str], handle: str) -> list[str]:
     """Chooses variables by their names.
 

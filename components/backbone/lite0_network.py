@@ -64,14 +64,7 @@ def network(
     momentum: float | tf.Tensor,
     update: Callable[[tf.Variable, tf.Tensor], Any],
 ) -> dict[str, tf.Tensor]:
-    """The network, for either format.
-
-    Args:
-      images: [N, h, w, 3] float32, RGB in [0, 1].
-      variables: by the names of `imagenet_weights()`.
-      training: batch norm by the batch's own moments, instead of the moving averages.
-      momentum: decay of the moving averages.
-      update: (moving average, its new value) sets it; called in training only.
+    """The network, a `writer.Network`; its variables are named as in `imagenet_weights()`.
 
     Returns:
       The endpoints: EfficientNetLite0/stem, /block_0 to /block_15 and /head [N, h', w', C], and

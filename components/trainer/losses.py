@@ -49,7 +49,7 @@ def get_batch_loss(
 
 
 def class_weights(
-    setting: str | Mapping[str, float], labels: Sequence[str], counts: np.ndarray
+    setting: str | Mapping[str, float], labels: Sequence[str], count: Callable[[], np.ndarray]
 ) -> list[float] | None:
     """What a picture of each class counts in the loss.
 
@@ -57,7 +57,8 @@ def class_weights(
       setting: "none"; "balanced", by which every class weighs the same and the mean over the
         train split is 1; or weights by label, 1 for those not named.
       labels: the label names, in the order of the class numbers.
-      counts: pictures of each in the train split, int [classes].
+      count: gives the pictures of each in the train split, int [classes]; asked for "balanced"
+        alone, since it reads them all.
 
     Returns:
       A weight above 0 for each class, or None where all count the same.
@@ -68,6 +69,7 @@ def class_weights(
     if setting == "none":
         return None
     if setting == "balanced":
+        counts = count()
         return [float(x) for x in counts.sum() / (len(labels) * np.maximum(counts, 1))]
     assert not isinstance(setting, str)
     unknown = sorted(set(setting) - set(labels))

@@ -58,7 +58,7 @@ def run_fn(fn_args: FnArgs) -> None:
         network = Network(backbone, len(labels), model, preprocessing.image_size, fn_args.seed)
     data = Data(fn_args, preprocessing, network.features)
     loss = import_object(model["loss"], "model.loss")
-    weights = class_weights(fn_args.train["class_weights"], labels, data.train_counts())
+    weights = class_weights(fn_args.train["class_weights"], labels, data.train_counts)
     losses = Losses(
         get_batch_loss(loss, len(labels), model["label_smoothing"], weights),
         get_batch_loss(loss, len(labels)),
