@@ -147,7 +147,7 @@ def test_what_config_prints_explains_the_keys_of_items_too():
         assert f"#   {name} (" in printed
 
 
-@pytest.mark.parametrize("name", ["digits", "solar_cells", "folder"])
+@pytest.mark.parametrize("name", ["digits", "solar_cells", "solar_cells_fine_tuned", "folder"])
 def test_the_shipped_configurations_are_valid(name):
     load_config(f"configs/{name}.yaml")
 
