@@ -172,7 +172,7 @@ class Exported(tf.Module):
         self._run = call
         self.__call__.get_concrete_function(image_spec)  # saving keeps what has been traced
 
-    @tf.function
+    @tf.function(autograph=False)
     def __call__(self, images: tf.Tensor) -> Endpoints:
         """The endpoints of the images."""
         return self._run(images)

@@ -75,7 +75,7 @@ class Tf2Module:
     def _trace(self, function: Callable) -> dict[str, Shape | None]:
         """The shapes that a function of images gives, without running it."""
         try:
-            outputs = tf.function(function).get_concrete_function(self.image_spec)
+            outputs = tf.function(function, autograph=False).get_concrete_function(self.image_spec)
         except (TypeError, ValueError) as e:
             raise BackboneError(
                 f"module {self._path}: cannot be called as Hub's reusable interface says "

@@ -29,6 +29,7 @@ class Extractor:
         self._run = tf.function(
             lambda images: backbone.endpoints(images, training=False)["default"],
             input_signature=[tf.TensorSpec([None, *preprocessing.image_size, 3], tf.float32)],
+            autograph=False,
         )
         self._draw = get_view(preprocessing)
         self._serve = get_view(preprocessing._replace(augment="none"))

@@ -50,6 +50,7 @@ def export_augmentation(
             tf.TensorSpec([], tf.string, "id"),
             tf.TensorSpec([], tf.int64, "view"),
         ],
+        autograph=False,
     )
     tf.saved_model.save(module, folder)
 

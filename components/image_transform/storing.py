@@ -119,6 +119,7 @@ def _bound_graph(stored_side: int) -> Callable[[tf.Tensor], tf.Tensor]:
     return tf.function(
         lambda images: tf.map_fn(bound, images, parallel_iterations=parallel),
         input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
     )
 
 

@@ -7,6 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+SHARE = 1 / 50
+"""Of the training's time that checkpoints may take; a kill loses what was done since the last."""
+EXPECTED_SECONDS = 0.2
+"""What a checkpoint is taken to cost before the first: so that comes after ten seconds."""
+
 
 class History(tf.train.experimental.PythonState):
     """What has been trained, in a checkpoint beside the weights that it speaks of.
@@ -72,7 +77,7 @@ class PhaseCheckpoint:
                 (self._weights, f"phase-{phase}-best"),
             )
         )
-        self._saved = time.monotonic()
+        self._saved, self._cost = time.monotonic(), EXPECTED_SECONDS
 
     def restore(self) -> None:
         """Restores the parts, or leaves them as they are where nothing was saved yet."""
@@ -81,8 +86,10 @@ class PhaseCheckpoint:
 
     def save(self) -> None:
         """Saves the parts and drops the checkpoint before."""
+        began = time.monotonic()
         self._manager.save()
         self._saved = time.monotonic()
+        self._cost = self._saved - began
 
     def save_best(self) -> None:
         """Saves the parts as those of the best epoch so far."""
@@ -93,6 +100,6 @@ class PhaseCheckpoint:
         if path := self._best.latest_checkpoint:
             self._weights.restore(path).assert_existing_objects_matched()
 
-    def age(self) -> float:
-        """Seconds since the last save, or since this was made."""
-        return time.monotonic() - self._saved
+    def due(self) -> bool:
+        """Whether so much has been done since the last save that another costs at most SHARE."""
+        return (time.monotonic() - self._saved) * SHARE >= self._cost

@@ -131,7 +131,7 @@ def extract_features(
       extract: images -> feature vectors.
       seed: draws the order of the result's batches.
     """
-    extract = tf.function(extract, input_signature=[batches.element_spec[0]])
+    extract = tf.function(extract, [batches.element_spec[0]], autograph=False)
     parts = [(extract(images).numpy(), labels.numpy()) for images, labels in batches]
     if not parts:
         return _no_features(seed)
@@ -335,14 +335,14 @@ def get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
     scalars = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int64)]
     if not preprocessing.augmented:
         serve = preprocessing.serving()
-        return tf.function(lambda image, id, epoch: serve(image), input_signature=scalars)
+        return tf.function(lambda image, id, epoch: serve(image), scalars, autograph=False)
     graph = tf.saved_model.load(os.path.join(preprocessing.folder, "augmentation"))
     shape = [*preprocessing.image_size, 3]
 
     def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
 
-    return tf.function(view, input_signature=scalars)
+    return tf.function(view, scalars, autograph=False)
 
 
 def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:

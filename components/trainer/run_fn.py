@@ -24,10 +24,6 @@ from components.trainer.schedules import WarmUp
 from components.trainer.signatures import ServedModel, export, get_facts
 from components.trainer.steps import Means, get_evaluate, get_logits, get_train_step
 
-CHECKPOINT_SECONDS = 60
-"""A kill inside a long epoch loses no more than this. Each epoch also ends with a checkpoint."""
-
-
 def run_fn(fn_args: FnArgs) -> None:
     """Trains a classifier on a Hub backbone and writes it to `fn_args.serving_model`.
 
@@ -165,7 +161,7 @@ def train_phase(
         first_epoch * steps,
     )
 
-    @tf.function(input_signature=batches.element_spec)
+    @tf.function(input_signature=batches.element_spec, autograph=False)
     def train_step(inputs: Any, labels: Any) -> tf.Tensor:
         strategy.run(learn, (inputs, labels))
         return means.by_name["loss"].result()
@@ -184,7 +180,7 @@ def train_phase(
         where = f"phase {number + 1}/{len(phases)} epoch {epoch + 1}/{epochs}"
         progress.add(batch_size, f"{where} loss {loss:.2f}")
         if step < steps:
-            if checkpoint.age() > CHECKPOINT_SECONDS:
+            if checkpoint.due():
                 history.seconds = time.monotonic() - began
                 checkpoint.save()
             continue
@@ -203,10 +199,12 @@ def train_phase(
         if patience and best == epoch:
             checkpoint.save_best()
         epoch, step = epoch + 1, 0
-        checkpoint.save()
+        ended = epoch == epochs or (patience and waited >= patience)
+        if ended or checkpoint.due():
+            checkpoint.save()
         _write_scalars(entry, (first_epoch + epoch) * steps)
         write_history(fn_args.model_run, history.epochs)
-        if patience and waited >= patience:
+        if ended:
             break
     if patience:
         checkpoint.restore_best()

@@ -35,7 +35,7 @@ class ServedModel(tf.Module):
         self._preprocess, self._labels = preprocessing.serving(), list(preprocessing.labels)
         self._shape = (*preprocessing.image_size, 3)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")], autograph=False)
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded pictures, as many as there are -> the most likely label of each.
 
@@ -53,7 +53,7 @@ class ServedModel(tf.Module):
             "probabilities": probabilities,
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def serving_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Serialized raw Examples with a feature `image`: what the Evaluator sends.
 
@@ -69,7 +69,7 @@ class ServedModel(tf.Module):
         names = tf.repeat(tf.constant([self._labels]), tf.shape(examples)[0], axis=0)
         return {"probabilities": probabilities, "all_classes": names}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # one trace for both
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
         images = tf.map_fn(
             self._preprocess,

@@ -103,7 +103,7 @@ def get_evaluate(
         count = tf.cast(tf.size(labels), tf.float32)
         return batch_loss(labels, logits) * count, tf.reduce_sum(_hits(labels, logits))
 
-    sums = tf.function(sums, input_signature=batches.element_spec)
+    sums = tf.function(sums, batches.element_spec, autograph=False)
 
     def evaluate() -> dict[str, float | None]:
         if not size:
@@ -130,6 +130,7 @@ def get_logits(network: Network, batches: tf.data.Dataset) -> tuple[np.ndarray, 
     logits = tf.function(
         lambda x: network.head(network.features(x) if x.shape.rank == 4 else x),
         input_signature=batches.element_spec[:1],
+        autograph=False,
     )
     parts = [(logits(x).numpy(), labels.numpy()) for x, labels in batches]
     if not parts:

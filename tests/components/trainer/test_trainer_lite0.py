@@ -1,6 +1,7 @@
 """The real backbone, in both formats, on real digits."""
 
 import json
+import math
 import os
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.datasets import load_digits
 from trainer_samples import example, model_section, train_section, write_preprocessing
 
 from components.backbone import lite0
-from components.trainer import run_fn as run_fn_module
+from components.trainer import checkpoints
 from components.trainer.records import record_files
 from components.trainer.run_fn import run_fn
 
@@ -76,7 +77,7 @@ def test_lite0_learns_digits_and_goes_on_after_a_kill(
     assert history[-1]["eval_accuracy"] > 0.7  # after 75 steps
     assert history[-1]["auxiliary_loss"] < history[1]["auxiliary_loss"]
 
-    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
     killed = make_fn_args("killed", **settings)
     for images in (200, 1_100):  # in the head's phase, and in the backbone's
         with pytest.raises(Killed):

@@ -1,6 +1,7 @@
 import dataclasses
 import glob
 import json
+import math
 import os
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from trainer_samples import (
 from components.backbone.backbone import load_backbone
 from components.errors import BackboneError, ConfigError, DataError, TrainingError
 from components.progress import Progress
-from components.trainer import run_fn as run_fn_module
+from components.trainer import checkpoints
 from components.trainer.records import record_files
 from components.trainer.run_fn import run_fn
 
@@ -132,7 +133,7 @@ def _resumed(make_fn_args, images, settings):
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     make_fn_args, augmenting, images, monkeypatch
 ):
-    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
     settings = {"preprocessing": augmenting}
     whole = make_fn_args("whole", **settings)
     run_fn(whole)
@@ -144,7 +145,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(
 def test_a_killed_training_that_begins_on_features_goes_on_too(
     make_fn_args, features, images, monkeypatch
 ):
-    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
     whole = make_fn_args("whole", **features)
     run_fn(whole)
     assert [entry["train"] for entry in history_of(whole)] == ["head"] * 2 + ["all"] * 2
@@ -163,7 +164,7 @@ def test_what_is_exported_after_features_alone_is_whole(make_fn_args, features):
 def test_a_killed_training_goes_on_wherever_it_was_and_whatever_it_trains(
     make_fn_args, augmenting, module, monkeypatch
 ):
-    monkeypatch.setattr(run_fn_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
     head = {"endpoint": "tiny/map", "weight": 0.4}
     settings = {
         "model": model_section(module, auxiliary_head=head, label_smoothing=0.1),
@@ -175,7 +176,8 @@ def test_a_killed_training_goes_on_wherever_it_was_and_whatever_it_trains(
         assert_equal(_resumed(make_fn_args, images, settings), whole)
 
 
-def test_a_resumed_training_does_not_start_over(make_fn_args):
+def test_a_resumed_training_does_not_start_over(make_fn_args, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", math.inf)
     fn_args = make_fn_args()
     with pytest.raises(Killed):
         run_fn(dataclasses.replace(fn_args, progress=lambda total: KillAfter(3 * 48 + 8)))
