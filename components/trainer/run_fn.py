@@ -24,6 +24,7 @@ from components.trainer.schedules import WarmUp
 from components.trainer.signatures import ServedModel, export, get_facts
 from components.trainer.steps import Means, get_evaluate, get_logits, get_train_step
 
+
 def run_fn(fn_args: FnArgs) -> None:
     """Trains a classifier on a Hub backbone and writes it to `fn_args.serving_model`.
 
