@@ -3,11 +3,13 @@
 Two runs of one pipeline that train the head for ten epochs: one on what FeatureExtractor computed,
 one whose training function reads the pictures in each epoch and sends them, and those of the eval
 split, through the backbone. Prints the seconds of both, FeatureExtractor's own among ours, their
-ratio, and both test accuracies.
+ratio, and both test accuracies. A run spends some seconds whatever it trains on, so the ratio
+depends on the number of pictures: COPIES of each cell, the further ones mirrored, 1 to 4.
 
-    .venv/bin/python -m benchmarks.features [PICTURES [FOLDER]]
+    .venv/bin/python -m benchmarks.features [COPIES [FOLDER]]
 """
 
+import csv
 import dataclasses
 import json
 import os
@@ -16,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 from unittest import mock
+
+from PIL import Image, ImageOps
 
 from benchmarks.solar_cells import CONFIG, write_manifest
 
@@ -36,14 +40,19 @@ def on_pictures(fn_args) -> None:
         run_fn.run_fn(without)
 
 
-def main(pictures: int | None, folder: Path) -> None:
+def main(copies: int, folder: Path) -> None:
     """Runs the pipeline on features, then again on pictures; what is before the Trainer is cached.
 
     Args:
-      pictures: how many of the 2,624 cells are used, None for all.
-      folder: for the manifest and the runs.
+      copies: of each of the 2,624 cells, 1 to 4.
+      folder: for the manifest, mirrored cells and the runs.
     """
-    rows = write_manifest(folder, 0, pictures)
+    rows = write_manifest(folder, 0)
+    rows += [mirror(row, number, folder) for number in range(1, copies) for row in rows]
+    with (folder / "manifest.csv").open("w", newline="") as f:
+        writer = csv.DictWriter(f, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     seen = sum(row["split"] != "test" for row in rows)
     print(f"{len(rows)} pictures, {seen} of them in train and eval; load {_load()}", flush=True)
     ours = _run(folder)
@@ -66,6 +75,16 @@ def main(pictures: int | None, folder: Path) -> None:
         f"test accuracy {ours['accuracy']:.4f} on features, {theirs['accuracy']:.4f} on pictures, "
         f"difference {100 * (ours['accuracy'] - theirs['accuracy']):+.2f} points"
     )
+
+
+def mirror(row: dict[str, str], number: int, folder: Path) -> dict[str, str]:
+    """Writes a cell left-right (1), upside down (2) or both (3); returns its row."""
+    with Image.open(row["path"]) as image:
+        turned = ImageOps.mirror(image) if number & 1 else image
+        turned = ImageOps.flip(turned) if number & 2 else turned
+        path = folder / f"{number}_{Path(row['path']).name}"
+        turned.save(path)
+    return {**row, "path": str(path)}
 
 
 def _run(folder: Path, *settings: str) -> dict:
@@ -98,6 +117,6 @@ def _load() -> str:
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     place = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="benchmark_features_")
-    main(count, Path(place).resolve())
+    main(number, Path(place).resolve())

@@ -62,8 +62,8 @@ def interval(values: np.ndarray, digits: int) -> str:
     return f"{np.mean(values):.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
 
 
-def write_manifest(folder: Path, seed: int, count: int | None = None) -> list[dict[str, str]]:
-    """Writes the ELPV cells, or `count` of them, with a random stratified split as a manifest.
+def write_manifest(folder: Path, seed: int) -> list[dict[str, str]]:
+    """Writes the ELPV cells with a random stratified split as a manifest.
 
     Returns:
       Its rows, ordered by path.
@@ -74,7 +74,7 @@ def write_manifest(folder: Path, seed: int, count: int | None = None) -> list[di
     entries = list(list_source("builtin://solar_cells").entries)
     random.Random(seed).shuffle(entries)
     strata = defaultdict(list)
-    for entry in entries[:count]:
+    for entry in entries:
         strata[entry.columns["probability"], entry.columns["type"]].append(entry)
     rows = []
     for stratum in strata.values():

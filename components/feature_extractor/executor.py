@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import apache_beam as beam
 import tensorflow as tf
 from apache_beam.utils.shared import Shared
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
+from components.beam_units import OnUnit, run_units
 from components.feature_extractor.extract import Extractor
-from components.files import empty, read_json, write_json
+from components.files import empty
 from components.progress import Progress
 from components.trainer.records import load_preprocessing, record_files
 
@@ -38,23 +38,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             *_units(train, "train", views, features.uri),
             *_units(input_dict["examples"], "eval", [None], features.uri),
         ]
-        results = os.path.join(self._get_tmp_dir(), "feature_extractor")
-        tf.io.gfile.makedirs(results)
         total = _total(input_dict["examples"], len(views))
         progress = Progress(self._get_tmp_dir(), "images", total)
-        with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Files" >> beam.Create(list(enumerate(units)))
-                | "Spread" >> beam.Reshuffle()
-                | "Extract"
-                >> beam.ParDo(_Extract(results, exec_properties["handle"], folder, progress))
-            )
-        images = sum(
-            read_json(os.path.join(results, _result(index)))
-            for index, unit in enumerate(units)
-            if not unit.view
-        )
+        work = _Extract(self._get_tmp_dir(), exec_properties["handle"], folder, progress)
+        found = run_units(self._make_beam_pipeline(), units, work)
+        images = sum(count for unit, count in zip(units, found, strict=True) if not unit.view)
         features.set_int_custom_property("images", images)
         features.set_int_custom_property("views", len(views))
 
@@ -86,13 +74,12 @@ def _total(examples: list[Any], views: int) -> int | None:
     return sum(int(one["train"]) * views + int(one["eval"]) for one in counts)
 
 
-class _Extract(beam.DoFn):
-    """Works on one unit. Neither pictures nor vectors pass through Beam, whose in-process runner
-    keeps in memory all that goes from one step to the next."""
+class _Extract(OnUnit):
+    """Writes the feature vectors of one unit; gives how many pictures there were."""
 
-    def __init__(self, results: str, handle: str, preprocessing: str, progress: Progress):
-        self._results, self._progress = results, progress
-        self._handle, self._preprocessing = handle, preprocessing
+    def __init__(self, folder: str, handle: str, preprocessing: str, progress: Progress):
+        super().__init__(folder)
+        self._handle, self._preprocessing, self._progress = handle, preprocessing, progress
         # However many instances a worker process makes of this, it loads one backbone: TensorFlow
         # itself uses the cores.
         self._shared = Shared()
@@ -101,11 +88,5 @@ class _Extract(beam.DoFn):
         load = lambda: Extractor(self._handle, load_preprocessing(self._preprocessing))
         self._extractor = self._shared.acquire(load)
 
-    def process(self, element: tuple[int, _Unit]) -> None:
-        index, unit = element
-        images = self._extractor.extract(unit.source, unit.target, unit.view, self._progress.add)
-        write_json(self._results, _result(index), images)
-
-
-def _result(index: int) -> str:
-    return f"{index}.json"
+    def on_unit(self, number: int, unit: _Unit) -> int:
+        return self._extractor.extract(unit.source, unit.target, unit.view, self._progress.add)

@@ -7,15 +7,15 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import apache_beam as beam
 import tensorflow as tf
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
+from components.beam_units import OnUnit, run_units
 from components.errors import DataError
-from components.files import empty, read_json
+from components.files import empty
 from components.image_example_gen import work
 from components.image_example_gen.grouping import Grouping, Seen, join
 from components.image_example_gen.listing import SPLITS, Entry, Reject
@@ -31,8 +31,6 @@ from components.image_example_gen.sources import (
 )
 from components.image_example_gen.writer import SplitWriter
 from components.progress import Progress
-
-Unit = tuple[int, list[Entry]]
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -60,13 +58,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         check_listing(listing, settings["group_by"], settings["min_per_class"])
         settings = settings | {"group_by": group_column(settings["group_by"], listing.columns)}
 
-        numbered = list(enumerate(units(listing.entries)))
-        grouping = self._group(numbered, listing, settings)
+        pieces = list(units(listing.entries))
+        grouping = self._group(pieces, listing, settings)
         progress = Progress(self._tmp, "images", len(listing.entries))
         write = _Write(
-            self._tmp, len(numbered), examples.uri, facts.uri, grouping, settings, progress
+            self._tmp, len(pieces), examples.uri, facts.uri, grouping, settings, progress
         )
-        results = self._run(numbered, write)
+        results = run_units(self._make_beam_pipeline(), pieces, write)
         written = [work.Written(*row) for rows, _ in results for row in rows]
         found = [Reject(*row) for _, rows in results for row in rows]
         refused = sorted([*listing.rejects, *found])
@@ -77,48 +75,20 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _describe(examples, facts, written, len(refused), listing.columns)
         rejects.set_int_custom_property("rejected", len(refused))
 
-    def _group(self, numbered: list[Unit], listing: Listing, settings: dict[str, Any]) -> Grouping:
+    def _group(
+        self, pieces: list[list[Entry]], listing: Listing, settings: dict[str, Any]
+    ) -> Grouping:
         """Who shares a split. By content alone each picture answers for itself; otherwise its
         twins must be known first, which costs a reading of its own."""
         shares = json.loads(settings["split"])
         if settings["group_by"] == "content" and not any(e.split for e in listing.entries):
             return Grouping(shares)
         look = _Look(self._tmp, settings["group_by"], settings["max_pixels"])
-        return join((Seen(*row) for rows in self._run(numbered, look) for row in rows), shares)
-
-    def _run(self, numbered: list[Unit], work_on: "_OnUnit") -> list[Any]:
-        """The result of each unit, in order."""
-        with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Units" >> beam.Create(numbered)
-                | "Spread" >> beam.Reshuffle()
-                | "Work" >> beam.ParDo(work_on)
-            )
-        return [read_json(work_on.result_path(number)) for number, _ in numbered]
+        found = run_units(self._make_beam_pipeline(), pieces, look)
+        return join((Seen(*row) for rows in found for row in rows), shares)
 
 
-class _OnUnit(beam.DoFn):
-    """Does something to a unit, and leaves the result in a file: pictures never pass through
-    Beam, whose in-process runner keeps in memory all that goes from one step to the next."""
-
-    def __init__(self, folder: str):
-        self._folder = folder
-
-    def result_path(self, number: int) -> str:
-        return os.path.join(self._folder, f"{type(self).__name__}-{number}.json")
-
-    def process(self, element: Unit) -> None:
-        number, unit = element
-        result = self.on_unit(number, unit)
-        with tf.io.gfile.GFile(self.result_path(number), "w") as file:
-            file.write(json.dumps(result))
-
-    def on_unit(self, number: int, unit: list[Entry]) -> Any:
-        raise NotImplementedError
-
-
-class _Look(_OnUnit):
+class _Look(OnUnit):
     """Which pictures are identical."""
 
     def __init__(self, folder: str, group_by: str, max_pixels: int):
@@ -129,7 +99,7 @@ class _Look(_OnUnit):
         return list(work.look(unit, *self._settings))
 
 
-class _Write(_OnUnit):
+class _Write(OnUnit):
     """One shard of every split."""
 
     def __init__(

@@ -6,15 +6,14 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import apache_beam as beam
 import tensorflow as tf
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.errors import DataError
-from components.files import empty, read_json, split_files, write_json
+from components.beam_units import OnUnit, run_units
+from components.files import empty, split_files, write_json
 from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
@@ -80,21 +79,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           What was stored, by file; pictures by split and label.
         """
         units = list(_units([artifact.uri for artifact in examples], folder))
-        results = os.path.join(self._get_tmp_dir(), "image_transform")
-        tf.io.gfile.makedirs(results)
         progress = Progress(self._get_tmp_dir(), "images", _train_images(examples))
-        with self._make_beam_pipeline() as pipeline:
-            _ = (
-                pipeline
-                | "Files" >> beam.Create(list(enumerate(units)))
-                | "Spread" >> beam.Reshuffle()
-                | "Store" >> beam.ParDo(_Store(results, stored_side, progress))
-            )
+        work = _Store(self._get_tmp_dir(), stored_side, progress)
+        results = run_units(self._make_beam_pipeline(), units, work)
         stored, counts = {}, {split: collections.Counter[str]() for split in _SPLITS}
-        for index, unit in enumerate(units):
-            result = read_json(_result(results, index))
-            if "error" in result:
-                raise DataError(result["error"])
+        for unit, result in zip(units, results, strict=True):
             found = Stored(**result)
             counts[unit.split].update(found.labels)
             if unit.target:
@@ -125,29 +114,19 @@ def _train_images(examples: list[Any]) -> int | None:
     return sum(int(one["train"]) for one in counts) if all(counts) else None
 
 
-class _Store(beam.DoFn):
-    """Works on one file; the result lies in a file too, so that no picture passes through Beam,
-    whose in-process runner keeps in memory all that goes from one step to the next."""
+class _Store(OnUnit):
+    """Stores the pictures of one file, or only counts their labels."""
 
-    def __init__(self, results: str, stored_side: int, progress: Progress):
-        self._results, self._stored_side, self._progress = results, stored_side, progress
+    def __init__(self, folder: str, stored_side: int, progress: Progress):
+        super().__init__(folder)
+        self._stored_side, self._progress = stored_side, progress
 
-    def process(self, element: tuple[int, _Unit]) -> None:
-        index, unit = element
-        try:
-            if unit.target:
-                found = store(unit.source, unit.target, self._stored_side, self._progress.add)
-            else:
-                found = Stored(count_labels(unit.source), {})
-            result = found._asdict()
-        except DataError as error:  # Beam would bury it in a traceback of its own
-            result = {"error": str(error)}
-        with tf.io.gfile.GFile(_result(self._results, index), "w") as file:
-            file.write(json.dumps(result))
-
-
-def _result(folder: str, index: int) -> str:
-    return os.path.join(folder, f"{index}.json")
+    def on_unit(self, number: int, unit: _Unit) -> dict[str, Any]:
+        if unit.target:
+            found = store(unit.source, unit.target, self._stored_side, self._progress.add)
+        else:
+            found = Stored(count_labels(unit.source), {})
+        return found._asdict()
 
 
 def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augment: Any) -> None:
