@@ -1,5 +1,9 @@
 """The errors that a user can cause. Each message says what is wrong, where, and what to do."""
 
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
 
 class GraftError(Exception):
     """Base of all errors that are shown to a user as one message, without a traceback."""
@@ -35,3 +39,10 @@ class StoreError(GraftError):
 
 class RegistryError(GraftError):
     """The model registry cannot be reached, or refuses what it is given."""
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """The end of a message: which known word was probably meant, or which there are."""
+    known = list(known)
+    match = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(known)}"

@@ -14,7 +14,6 @@ from components.backbone.handles import (
 )
 from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
-from components.image_transform.policies import check_policy
 from components.importing import import_object
 from components.registry_pusher.addresses import check_address, check_name
 from pipeline.config import Config
@@ -40,7 +39,6 @@ def check(config: Config, places: Places) -> dict[str, Any]:
     Raises:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
     """
-    check_policy(config.transform.augment)
     registry = places.registry(config)
     if registry["kind"] != "none":
         check_address(registry["uri"])

@@ -74,7 +74,7 @@ def run(config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json
     """Run the whole pipeline on this machine."""
     from pipeline.check import check as check_config
     from pipeline.check import tfx_is_installed
-    from pipeline.config import load_config
+    from pipeline.config_file import load_config
     from pipeline.places import Places
 
     loaded = load_config(config, overrides)
@@ -100,7 +100,7 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     """Check configuration and data, and say what a run would do."""
     from pipeline.check import check as check_config
     from pipeline.check import check_module
-    from pipeline.config import load_config
+    from pipeline.config_file import load_config
     from pipeline.places import Places
 
     loaded = load_config(config, overrides)

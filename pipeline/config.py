@@ -1,29 +1,17 @@
 """The configuration: what a user may say, with bounds, units and defaults."""
 
-import difflib
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
+from components.image_transform.policies import POLICIES, check_policy
 from components.registry_pusher.addresses import holds_secret
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-POLICIES = (
-    "none",
-    "natural",
-    "natural_light",
-    "produce",
-    "digits",
-    "overhead",
-    "industrial",
-    "document",
-)
 
 
 class Section(pydantic.BaseModel):
@@ -120,11 +108,11 @@ class Transform(Section):
     )
 
     @model_validator(mode="after")
-    def _known_policy(self) -> "Transform":
-        if isinstance(self.augment, str) and self.augment not in POLICIES:
-            raise ValueError(
-                f"augment: there is no policy {self.augment!r}{_nearest(self.augment, POLICIES)}"
-            )
+    def _sound_policy(self) -> "Transform":
+        try:
+            check_policy(self.augment)
+        except ConfigError as e:
+            raise ValueError(str(e).removeprefix("transform.")) from None
         return self
 
     @model_validator(mode="after")
@@ -391,108 +379,10 @@ class Config(Section):
         return self
 
 
-def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
-    """Reads and checks a configuration.
-
-    Args:
-      path: a YAML file.
-      overrides: "key.subkey=value" texts, the value in YAML; they win over the file.
-
-    Raises:
-      ConfigError: naming the file, the key and what to do.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as e:
-        raise ConfigError(
-            f"{path}: cannot be read ({e.strerror}); give an existing YAML file, "
-            "such as configs/digits.yaml"
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not a text in UTF-8; give a YAML file") from None
-    try:
-        values = yaml.load(text, _Loader)
-    except yaml.YAMLError as e:
-        hint = "; indent by spaces, not by tabs" if "'\\t'" in str(e) else ""
-        where = str(e).replace('"<unicode string>"', str(path))
-        raise ConfigError(f"{path}: is not valid YAML{hint}: {where}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds no keys; see `graft config` for what may stand in it")
-    for override in overrides:
-        _override(values, override)
-    try:
-        return Config.model_validate(values)
-    except pydantic.ValidationError as e:
-        # A list whose items are all wrong also counts as too short: its items have said it already.
-        said = [x for x in e.errors() if x["type"] != "too_short" or not x["input"]]
-        raise ConfigError("\n".join(_sentence(path, error) for error in said)) from None
-
-
 def config_hash(config: Config) -> str:
     """Returns 12 hexadecimal characters that change with any value of the configuration."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, where YAML's own would take the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: write key=value, such as train.max_epochs=1")
-    *parents, last = key.strip().split(".")
-    for parent in parents:
-        child = values.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"--set {override}: {parent} has no keys below it")
-        values = child
-    try:
-        values[last] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
-
-
-def _sentence(path: str | Path, error: Any) -> str:
-    """One validation error as: file: key: what is wrong; what to do."""
-    location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        known = _keys_at(error["loc"][:-1])
-        return f"{path}: {key}: there is no such key{_nearest(location[-1], known)}"
-    if error["type"] == "missing":
-        return f"{path}: {key}: is required; add it (`graft config` prints every key)"
-    if location[-1:] == ["[key]"]:  # of a mapping whose keys are fixed
-        key, known = ".".join(location[:-1]), error["ctx"]["expected"]
-        return f"{path}: {key}: there is no such key; there are: {known}"
-    if error["type"] == "model_type":
-        empty = "is empty" if error["input"] is None else "holds no keys"
-        return f"{path}: {key}: {empty}; remove it, or give it keys (`graft config` prints them)"
-    message = error["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-    given = error.get("input")
-    shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
-    return f"{path}: {key + ': ' if key else ''}{message[:1].lower() + message[1:]}{shown}"
-
-
-def _keys_at(location: tuple[Any, ...]) -> list[str]:
-    section: Any = Config
-    for part in location:
-        field = section.model_fields.get(part) if hasattr(section, "model_fields") else None
-        if field is None:
-            continue  # an index or a dictionary key: the section stays
-        section = section_of(field.annotation) or section
-    return list(section.model_fields)
 
 
 def section_of(annotation: Any) -> type[Section] | None:
@@ -503,9 +393,3 @@ def section_of(annotation: Any) -> type[Section] | None:
         if found := section_of(inner):
             return found
     return None
-
-
-def _nearest(word: str, known: Any) -> str:
-    known = list(known)
-    match = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(known)}"

@@ -5,13 +5,12 @@ over one vocabulary before anything is counted.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from components.errors import EvaluationError
+from components.errors import EvaluationError, nearest
 from components.evaluator.decision import Comparison
 from components.evaluator.metrics import (
     classification_metrics,
@@ -53,9 +52,9 @@ class Rows:
         if name in self.columns:
             return self.columns[name]
         known = ["label", *self.columns]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-        raise EvaluationError(f"evaluate.slices: the examples have no column {name!r}; {hint}")
+        raise EvaluationError(
+            f"evaluate.slices: the examples have no column {name!r}{nearest(name, known)}"
+        )
 
 
 @dataclasses.dataclass

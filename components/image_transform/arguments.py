@@ -1,11 +1,9 @@
 """Which augmentation ops there are and what each may be told. Checked without TensorFlow."""
 
-import difflib
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from components.errors import ConfigError
+from components.errors import ConfigError, nearest
 
 
 class Number(NamedTuple):
@@ -106,13 +104,6 @@ def check_op(spec: Any, where: str) -> dict[str, Any]:
         if problem := known[argument].problem(value):
             raise ConfigError(f"{where}: {name}.{argument}: {problem}, not {value!r}")
     return dict(spec)
-
-
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """The end of a sentence: which known word was probably meant, or which there are."""
-    known = list(known)
-    match = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(known)}"
 
 
 def _is_number(value: Any) -> bool:

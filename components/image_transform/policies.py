@@ -7,8 +7,8 @@ would a person still give the same label? An augmentation that crosses this line
 import math
 from typing import Any
 
-from components.errors import ConfigError
-from components.image_transform.arguments import CROP_AREA, check_op, nearest
+from components.errors import ConfigError, nearest
+from components.image_transform.arguments import CROP_AREA, check_op
 
 POLICIES: dict[str, list[dict[str, Any]]] = {
     # Every epoch shows the same pictures, cut as evaluation cuts them. For a frozen backbone

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import ConfigError
-from pipeline.config import Config, config_hash, load_config
+from pipeline.config import Config, config_hash
+from pipeline.config_file import load_config
 from pipeline.config_text import config_text
 
 SMALLEST = {"name": "task", "data": {"source": "./images"}}

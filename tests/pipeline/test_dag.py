@@ -9,7 +9,7 @@ from PIL import Image
 from tfx.dsl.compiler.compiler import Compiler
 
 from pipeline import lineage
-from pipeline.config import load_config
+from pipeline.config_file import load_config
 from pipeline.dag import create_pipeline
 from pipeline.local_runner import LocalBeamRunner
 from pipeline.node import NodeFailed, run_node

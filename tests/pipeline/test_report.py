@@ -21,7 +21,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pipeline import pictures, records
-from pipeline.config import load_config
+from pipeline.config_file import load_config
 from pipeline.lineage import Artifact, Node, Run
 from pipeline.report import write_report
 from pipeline.summary import summarize

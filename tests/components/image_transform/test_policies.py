@@ -8,7 +8,6 @@ from components.errors import ConfigError
 from components.image_transform.arguments import ARGUMENTS
 from components.image_transform.augmentation import OPS
 from components.image_transform.policies import POLICIES, check_policy, default_stored_side
-from pipeline.config import POLICIES as CONFIGURABLE
 
 
 def test_checking_a_policy_does_not_import_tensorflow():
@@ -31,10 +30,6 @@ def test_the_table_knows_each_op_and_argument_and_allows_the_defaults():
 @pytest.mark.parametrize("name", POLICIES)
 def test_named_policies_are_sound_and_the_list_that_they_stand_for_is_the_same(name):
     assert check_policy(name) == POLICIES[name] == check_policy(POLICIES[name])
-
-
-def test_the_configuration_offers_exactly_these():
-    assert set(CONFIGURABLE) == set(POLICIES)
 
 
 def test_policies_do_what_their_task_allows():
