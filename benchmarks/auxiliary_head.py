@@ -8,13 +8,10 @@ difference and its 95 % interval, by Student's t.
     .venv/bin/python -m benchmarks.auxiliary_head [FOLDER]
 """
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from scipy import stats
+from benchmarks.common import interval, run
 
 CONFIG = "configs/solar_cells.yaml"
 SEEDS = 5
@@ -43,17 +40,13 @@ def main(folder: Path) -> None:
             f"difference {differences[-1]:+.2f} points",
             flush=True,
         )
-    mean, error = np.mean(differences), stats.sem(differences)
-    low, high = stats.t.interval(0.95, SEEDS - 1, mean, error)
-    print(f"mean difference {mean:+.2f} points, 95 % interval {low:+.2f} to {high:+.2f}")
+    print(f"mean difference in points {interval(differences, '+.2f')}")
 
 
 def accuracy(folder: Path, seed: int, weight: float) -> float:
     """Trains once; returns the accuracy on the test split."""
-    settings = [*SETTINGS, f"seed={seed}", f"model.auxiliary_head.weight={weight}"]
-    command = [sys.executable, "-m", "pipeline", "run", CONFIG, "--runs", str(folder), "--quiet"]
-    subprocess.run([*command, *(x for s in settings for x in ("--set", s))], check=True)
-    summary = json.loads((folder / "solar_cells" / "summary.json").read_text())
+    pair = f"seed={seed}", f"model.auxiliary_head.weight={weight}"
+    summary, _ = run(CONFIG, folder, *SETTINGS, *pair)
     return summary["metrics"]["accuracy"]
 
 

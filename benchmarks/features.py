@@ -9,11 +9,9 @@ depends on the number of pictures: COPIES of each cell, the further ones mirrore
     .venv/bin/python -m benchmarks.features [COPIES [FOLDER]]
 """
 
-import csv
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +19,8 @@ from unittest import mock
 
 from PIL import Image, ImageOps
 
-from benchmarks.solar_cells import CONFIG, write_manifest
+from benchmarks.common import run, write_manifest
+from benchmarks.solar_cells import CONFIG, split_cells
 
 EPOCHS = 10
 GOAL = 8
@@ -47,12 +46,9 @@ def main(copies: int, folder: Path) -> None:
       copies: of each of the 2,624 cells, 1 to 4.
       folder: for the manifest, mirrored cells and the runs.
     """
-    rows = write_manifest(folder, 0)
+    rows = split_cells(0)
     rows += [mirror(row, number, folder) for number in range(1, copies) for row in rows]
-    with (folder / "manifest.csv").open("w", newline="") as f:
-        writer = csv.DictWriter(f, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_manifest(folder / "manifest.csv", rows)
     seen = sum(row["split"] != "test" for row in rows)
     print(f"{len(rows)} pictures, {seen} of them in train and eval; load {_load()}", flush=True)
     ours = _run(folder)
@@ -90,18 +86,15 @@ def mirror(row: dict[str, str], number: int, folder: Path) -> dict[str, str]:
 def _run(folder: Path, *settings: str) -> dict:
     """Runs the pipeline; returns seconds by node, the test accuracy, and the epochs' seconds."""
     phases = f"train.phases=[{{train: head, epochs: {EPOCHS}, learning_rate: 3.0e-3}}]"
-    settings = (
+    summary, home = run(
+        CONFIG,
+        folder / "runs",
         f"data.source={folder / 'manifest.csv'}",
         phases,
         "push.registry=none",
         "evaluate.thresholds={accuracy: {at_least: 0.0}}",
         *settings,
     )
-    command = [sys.executable, "-m", "pipeline", "run", CONFIG, "--runs", str(folder / "runs")]
-    sets = [word for setting in settings for word in ("--set", setting)]
-    subprocess.run([*command, *sets], check=True, stdout=sys.stderr)
-    home = folder / "runs" / "solar_cells"
-    summary = json.loads((home / "summary.json").read_text())
     histories = (home / "artifacts" / "Trainer" / "model_run").glob("*/history.json")
     newest = max(histories, key=lambda path: path.stat().st_mtime)
     return {

@@ -8,16 +8,14 @@ means, and what fine-tuning and the frozen pipeline gain, with 95 % intervals by
     .venv/bin/python -m benchmarks.solar_cells [FOLDER]
 """
 
-import csv
-import json
 import random
-import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+
+from benchmarks.common import interval, run, write_manifest
 
 CONFIG = "configs/solar_cells.yaml"
 FINE_TUNED = "configs/solar_cells_fine_tuned.yaml"
@@ -30,47 +28,30 @@ def main(folder: Path) -> None:
     accuracies: dict[str, list[float]] = defaultdict(list)
     features = None
     for seed in range(SPLITS):
-        rows = write_manifest(folder / f"split_{seed}", seed)
+        manifest = folder / f"split_{seed}" / "manifest.csv"
+        rows = split_cells(seed)
+        write_manifest(manifest, rows)
         features = features or extract([row["path"] for row in rows])
         accuracies["logistic regression"].append(logistic_regression(rows, features))
         for name, config in (("frozen", CONFIG), ("fine-tuned", FINE_TUNED)):
-            accuracy, seconds = run(config, folder / f"split_{seed}")
-            accuracies[name].append(accuracy)
-            print(f"split {seed}: {name} took {seconds:.0f} s")
+            summary, _ = run(config, manifest.parent / "runs", f"data.source={manifest}")
+            accuracies[name].append(summary["metrics"]["accuracy"])
+            print(f"split {seed}: {name} took {summary['seconds']:.0f} s")
         found = ", ".join(f"{name} {values[-1]:.4f}" for name, values in accuracies.items())
         print(f"split {seed}: {found}", flush=True)
     for name, values in accuracies.items():
-        print(f"{name}: mean {interval(np.array(values), 4)}")
+        print(f"{name}: mean {interval(values, '.4f')}")
     fine_tuned, frozen, peer = (
         np.array(accuracies[name]) for name in ("fine-tuned", "frozen", "logistic regression")
     )
-    print(f"fine-tuned less frozen: {interval(100 * (fine_tuned - frozen), 2)} points")
-    print(f"frozen less logistic regression: {interval(100 * (frozen - peer), 2)} points")
+    print(f"fine-tuned less frozen, in points: {interval(100 * (fine_tuned - frozen), '+.2f')}")
+    print(f"frozen less logistic regression, in points: {interval(100 * (frozen - peer), '+.2f')}")
 
 
-def run(config: str, folder: Path) -> tuple[float, float]:
-    """Runs the pipeline on a folder's manifest; returns the test accuracy and the seconds."""
-    command = [sys.executable, "-m", "pipeline", "run", config, "--runs", str(folder / "runs")]
-    subprocess.run([*command, "--set", f"data.source={folder / 'manifest.csv'}"], check=True)
-    summary = json.loads((folder / "runs" / Path(config).stem / "summary.json").read_text())
-    return summary["metrics"]["accuracy"], summary["seconds"]
-
-
-def interval(values: np.ndarray, digits: int) -> str:
-    """The mean and its 95 % interval, in words."""
-    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
-    return f"{np.mean(values):.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
-
-
-def write_manifest(folder: Path, seed: int) -> list[dict[str, str]]:
-    """Writes the ELPV cells with a random stratified split as a manifest.
-
-    Returns:
-      Its rows, ordered by path.
-    """
+def split_cells(seed: int) -> list[dict[str, str]]:
+    """The rows of a manifest of the ELPV cells, ordered by path, with a random stratified split."""
     from components.image_example_gen.sources import list_source
 
-    folder.mkdir(parents=True, exist_ok=True)
     entries = list(list_source("builtin://solar_cells").entries)
     random.Random(seed).shuffle(entries)
     strata = defaultdict(list)
@@ -89,12 +70,7 @@ def write_manifest(folder: Path, seed: int) -> list[dict[str, str]]:
                     "type": entry.columns["type"],
                 }
             )
-    rows.sort(key=lambda row: row["path"])
-    with (folder / "manifest.csv").open("w", newline="") as f:
-        writer = csv.DictWriter(f, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return rows
+    return sorted(rows, key=lambda row: row["path"])
 
 
 def extract(paths: list[str]) -> dict[str, np.ndarray]:

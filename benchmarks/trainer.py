@@ -10,11 +10,12 @@ epoch, which traces the graphs, is left out; the two take turns, and the medians
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.common import run
 
 CONFIG = "configs/digits.yaml"
 MODULE = "modules/efficientnet_lite0"
@@ -43,10 +44,8 @@ def main(folder: Path) -> None:
 
 def run_ours(runs: Path) -> list[dict[str, Any]]:
     """Runs the pipeline; returns the Trainer's history."""
-    command = [sys.executable, "-m", "pipeline", "run", CONFIG, "--runs", str(runs)]
-    settings = [PHASES, "transform.augment=none", "push.registry=none"]
-    subprocess.run([*command, *(x for s in settings for x in ("--set", s))], check=True)
-    (path,) = runs.glob("digits/artifacts/Trainer/model_run/*/history.json")
+    _, home = run(CONFIG, runs, PHASES, "transform.augment=none", "push.registry=none")
+    (path,) = home.glob("artifacts/Trainer/model_run/*/history.json")
     return json.loads(path.read_text())
 
 

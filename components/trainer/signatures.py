@@ -69,6 +69,7 @@ class ServedModel(tf.Module):
         names = tf.repeat(tf.constant([self._labels]), tf.shape(examples)[0], axis=0)
         return {"probabilities": probabilities, "all_classes": names}
 
+    # A function of its own, so that both signatures share one trace.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
         images = tf.map_fn(
