@@ -190,6 +190,18 @@ def test_a_resumed_training_does_not_start_over(make_fn_args, monkeypatch):
     assert {step for _, step in scalars(fn_args)} == {6, 12, 18, 24}
 
 
+def test_a_phase_that_ended_is_not_trained_again_however_dear_checkpoints_are(
+    make_fn_args, monkeypatch
+):
+    monkeypatch.setattr(checkpoints, "SHARE", 0)
+    fn_args = make_fn_args()
+    with pytest.raises(Killed):
+        run_fn(dataclasses.replace(fn_args, progress=lambda total: KillAfter(3 * 48 + 8)))
+    resumed = KillAfter(10**9)
+    run_fn(dataclasses.replace(fn_args, progress=lambda total: resumed))
+    assert {note[:9] for note in resumed.notes if note} == {"phase 2/2"}
+
+
 def test_the_seed_decides_the_weights(make_fn_args):
     runs = [
         make_fn_args(str(i), seed=seed, train=train_section(("head", 1, 1e-2)))
