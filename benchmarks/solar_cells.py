@@ -78,9 +78,9 @@ def extract(paths: list[str]) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
     from components.backbone.backbone import load_backbone
-    from components.image_transform.preprocessing import get_preprocess
+    from components.image_transform.preprocessing import Frame, get_preprocess
 
-    preprocess = get_preprocess(IMAGE_SIZE, 1.0)
+    preprocess = get_preprocess(Frame(IMAGE_SIZE))
     backbone = load_backbone(
         "modules/efficientnet_lite0", batch_norm="inference", batch_norm_momentum=None
     )

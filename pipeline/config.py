@@ -87,7 +87,13 @@ class Transform(Section):
     crop_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         0.875,
         description="Share of the shorter side that evaluation and serving keep, from the centre; "
-        "0.875 is slim's. 1 keeps the largest centred box.",
+        "0.875 is slim's. 1 keeps the largest centred box. Padding keeps all.",
+    )
+    resize: Literal["crop", "stretch", "pad"] = Field(
+        "crop",
+        description="How evaluation, serving and policies without a random crop reach the image "
+        "size: 'crop' fills it with the picture's centre, 'stretch' with all of it, 'pad' leaves "
+        "black at two sides.",
     )
     augment: str | list[dict[str, Any]] = Field(
         "none",

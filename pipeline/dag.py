@@ -16,7 +16,7 @@ from components.evaluator.component import Evaluator
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.image_transform.component import ImageTransform
-from components.image_transform.policies import default_stored_side
+from components.image_transform.policies import default_stored_side, own_ops
 from components.importing import source_hash
 from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
@@ -71,12 +71,12 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     )
     transformed = ImageTransform(
         examples=images.outputs["examples"],
-        image_size=json.dumps(transform.image_size),
-        crop_fraction=transform.crop_fraction,
+        frame=transform.model_dump_json(include={"image_size", "crop_fraction", "resize"}),
         augment=json.dumps(transform.augment, sort_keys=True),
         stored_side=transform.stored_side
         or default_stored_side(transform.image_size, transform.augment),
         seed=config.seed,
+        own_code=source_hash(own_ops(transform.augment)),
     )
     transformed.add_upstream_node(gate)  # as an input, its report would be in the cache's key
     features = None

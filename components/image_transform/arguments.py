@@ -7,34 +7,38 @@ from components.errors import ConfigError, nearest
 
 
 class Number(NamedTuple):
-    """One number from `low` to `high`."""
+    """One number from `low` to `high`; a whole one, if it has to be."""
 
     low: float
     high: float
+    whole: bool = False
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
-        if _is_number(value) and self.low <= value <= self.high:
+        if _fits(value, self):
             return None
-        return f"give a number from {self.low:g} to {self.high:g}"
+        kind = "whole number" if self.whole else "number"
+        return f"give a {kind} from {self.low:g} to {self.high:g}"
 
 
 class Pair(NamedTuple):
-    """A smallest and a largest number, both from `low` to `high`."""
+    """A smallest and a largest number from `low` to `high`; whole ones, if they have to be."""
 
     low: float
     high: float
+    whole: bool = False
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, or None."""
         if (
             isinstance(value, list | tuple)
             and len(value) == 2
-            and all(_is_number(x) and self.low <= x <= self.high for x in value)
+            and all(_fits(x, self) for x in value)
             and value[0] <= value[1]
         ):
             return None
-        return f"give [smallest, largest], each from {self.low:g} to {self.high:g}"
+        kind = "each a whole number" if self.whole else "each"
+        return f"give [smallest, largest], {kind} from {self.low:g} to {self.high:g}"
 
 
 class Choice(NamedTuple):
@@ -49,14 +53,19 @@ class Choice(NamedTuple):
         return f"give one of {', '.join(self.words)}"
 
 
+Bound = Number | Pair | Choice
+
 _SHARE = Number(0, 1)
 
 CROP_AREA = (0.08, 1.0)
 """Default `area` of random_resized_crop; here because the stored size follows from it."""
 
-ARGUMENTS: dict[str, dict[str, Number | Pair | Choice]] = {
+_FILL = Choice(("reflect", "nearest", "black"))
+
+MOVING: dict[str, dict[str, Bound]] = {
     "random_resized_crop": {"area": Pair(0.01, 1), "aspect": Pair(0.1, 10)},
     "central_crop": {"fraction": Number(0.01, 1)},
+    "resize": {"side": Number(1, 4096, whole=True), "way": Choice(("shorter", "stretch", "pad"))},
     "flip_left_right": {"probability": _SHARE},
     "flip_up_down": {"probability": _SHARE},
     "quarter_turn": {},
@@ -65,22 +74,57 @@ ARGUMENTS: dict[str, dict[str, Number | Pair | Choice]] = {
         "shear": Number(0, 60),
         "translation": Number(0, 1),
         "zoom": Pair(0.1, 10),
-        "fill": Choice(("reflect", "nearest", "black")),
+        "fill": _FILL,
     },
+}
+"""Ops that move pixels, and their arguments with bounds. Meaning, unit and default: each op's own
+docstring. After the last of them a picture is brought to the image size."""
+
+RETOUCHING: dict[str, dict[str, Bound]] = {
     "brightness": {"delta": _SHARE},
     "contrast": {"factor": Pair(0, 10)},
     "saturation": {"factor": Pair(0, 10)},
     "hue": {"delta": Number(0, 0.5)},
+    "gamma": {"exponent": Pair(0.1, 10)},
     "grey": {"probability": _SHARE},
+    "posterize": {"bits": Pair(1, 8, whole=True)},
+    "solarize": {"threshold": Pair(0, 1)},
+    "equalize": {"probability": _SHARE},
+    "autocontrast": {"probability": _SHARE},
+    "blur": {"sigma": Pair(0.01, 50)},
+    "sharpness": {"factor": Pair(0, 10)},
+    "noise": {"deviation": Pair(0, 1)},
+    "jpeg_quality": {"quality": Pair(1, 100, whole=True)},
+    "erasing": {
+        "probability": _SHARE,
+        "area": Pair(0.001, 1),
+        "aspect": Pair(0.1, 10),
+        "fill": Choice(("grey", "black", "noise")),
+    },
+    "rand_augment": {
+        "count": Number(1, 14, whole=True),
+        "magnitude": Number(0, 30, whole=True),
+        "fill": _FILL,
+    },
+    "trivial_augment": {"fill": _FILL},
 }
-"""Each op's arguments with their bounds. Meaning, unit and default: the op's own docstring."""
+"""Ops that keep a picture's size and work at the image size where they stand last."""
+
+BATCH: dict[str, dict[str, Bound]] = {
+    "mixup": {"alpha": Number(0.01, 10)},
+    "cutmix": {"alpha": Number(0.01, 10)},
+}
+"""Ops on a batch of pictures and their labels, after all others."""
+
+ARGUMENTS = MOVING | RETOUCHING | BATCH
+"""All of them."""
 
 
 def check_op(spec: Any, where: str) -> dict[str, Any]:
     """Checks one op of a policy.
 
     Args:
-      spec: {"op": name, argument: value, ...}.
+      spec: {"op": name, argument: value, ...}; of an op by import path only the form is checked.
       where: what the message begins with, such as "transform.augment: op 2".
 
     Returns:
@@ -92,6 +136,8 @@ def check_op(spec: Any, where: str) -> dict[str, Any]:
     if not isinstance(spec, dict) or not isinstance(spec.get("op"), str):
         raise ConfigError(f"{where}: write {{op: name, argument: value}}, not {spec!r}")
     name = spec["op"]
+    if is_own(name):
+        return dict(spec)
     if name not in ARGUMENTS:
         raise ConfigError(f"{where}: there is no op {name!r}{nearest(name, ARGUMENTS)}")
     known = ARGUMENTS[name]
@@ -106,5 +152,12 @@ def check_op(spec: Any, where: str) -> dict[str, Any]:
     return dict(spec)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_own(name: str) -> bool:
+    """Whether an op is the user's own: an import path, package.module.factory."""
+    return "." in name
+
+
+def _fits(value: Any, bound: Number | Pair) -> bool:
+    kind = int if bound.whole else int | float
+    usable = isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value)
+    return usable and bound.low <= value <= bound.high

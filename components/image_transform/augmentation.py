@@ -5,34 +5,35 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.image_transform import ops_colour, ops_geometry
-from components.image_transform.policies import check_policy
-from components.image_transform.preprocessing import resize_centre
+from components.errors import ConfigError
+from components.image_transform import (
+    ops_automatic,
+    ops_batch,
+    ops_colour,
+    ops_detail,
+    ops_geometry,
+)
+from components.image_transform.arguments import BATCH, MOVING, RETOUCHING, is_own
+from components.image_transform.drawing import Op
+from components.image_transform.policies import check_policy, split_policy
+from components.image_transform.preprocessing import Frame, fit
+from components.importing import import_object
 
-Op = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-_GEOMETRY: dict[str, Callable[..., Op]] = {
-    "random_resized_crop": ops_geometry.random_resized_crop,
-    "central_crop": ops_geometry.central_crop,
-    "flip_left_right": ops_geometry.flip_left_right,
-    "flip_up_down": ops_geometry.flip_up_down,
-    "quarter_turn": ops_geometry.quarter_turn,
-    "affine": ops_geometry.affine,
-}
-_COLOUR: dict[str, Callable[..., Op]] = {
-    "brightness": ops_colour.brightness,
-    "contrast": ops_colour.contrast,
-    "saturation": ops_colour.saturation,
-    "hue": ops_colour.hue,
-    "grey": ops_colour.grey,
-}
-OPS = _GEOMETRY | _COLOUR
-"""Every op's factory by the name that a configuration uses."""
+_FILES = (ops_geometry, ops_colour, ops_detail, ops_automatic, ops_batch)
 
 
-def export_augmentation(
-    folder: str, spec: Any, image_size: tuple[int, int], crop_fraction: float, seed: int
-) -> None:
+def _factory(name: str) -> Callable[..., Any]:
+    return next(getattr(file, name) for file in _FILES if hasattr(file, name))
+
+
+OPS: dict[str, Callable[..., Op]] = {name: _factory(name) for name in MOVING | RETOUCHING}
+"""The factory of every op on one picture, by the name that a configuration uses."""
+
+BATCH_OPS: dict[str, Callable[..., ops_batch.BatchOp]] = {name: _factory(name) for name in BATCH}
+"""The factory of every op on a batch."""
+
+
+def export_augmentation(folder: str, spec: Any, frame: Frame, seed: int) -> None:
     """Saves a policy as a SavedModel that needs none of this code.
 
     The loaded object has `augment(image uint8 [H, W, 3], id string, view int64)` -> uint8
@@ -40,11 +41,11 @@ def export_augmentation(
 
     Args:
       folder: where to; made if it is missing.
-      spec, image_size, crop_fraction, seed: as in `get_augment`.
+      spec, frame, seed: as in `get_augment`.
     """
     module = tf.Module()
     module.augment = tf.function(
-        get_augment(spec, image_size, crop_fraction, seed),
+        get_augment(spec, frame, seed),
         input_signature=[
             tf.TensorSpec([None, None, 3], tf.uint8, "image"),
             tf.TensorSpec([], tf.string, "id"),
@@ -56,13 +57,13 @@ def export_augmentation(
 
 
 def get_augment(
-    spec: Any, image_size: tuple[int, int], crop_fraction: float, seed: int
+    spec: Any, frame: Frame, seed: int
 ) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
     """Makes the function that draws views.
 
     Args:
-      spec: a policy's name or its list of ops.
-      image_size, crop_fraction: as in `get_policy`.
+      spec: a policy's name or its list of ops; those on a batch are left out.
+      frame: as in `get_policy`.
       seed: the run's.
 
     Returns:
@@ -73,7 +74,7 @@ def get_augment(
     Raises:
       ConfigError: as `check_policy`.
     """
-    policy = get_policy(spec, image_size, crop_fraction)
+    policy = get_policy(spec, frame)
 
     def augment_view(image: tf.Tensor, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
         return augment(policy, image, view_seed(seed, id, view))
@@ -81,7 +82,7 @@ def get_augment(
     return augment_view
 
 
-def get_policy(spec: Any, image_size: tuple[int, int], crop_fraction: float = 1.0) -> Op:
+def get_policy(spec: Any, frame: Frame) -> Op:
     """Makes one op of a policy, with a fixed output size.
 
     The size is set after the last op that moves pixels, so that the others see few pixels and
@@ -91,33 +92,34 @@ def get_policy(spec: Any, image_size: tuple[int, int], crop_fraction: float = 1.
     out what it shows.
 
     Args:
-      spec: a policy's name or its list of ops.
-      image_size: height and width of the output in pixels.
-      crop_fraction: what evaluation keeps of the centre, for policies that do not crop.
+      spec: a policy's name or its list of ops; those on a batch are left out.
+      frame: how evaluation brings a picture to the image size.
 
     Returns:
       An op: (image float32 [H, W, 3] in [0, 1], seed int32 [2]) -> [h, w, 3] in [0, 1].
 
     Raises:
-      ConfigError: as `check_policy`.
+      ConfigError: as `check_policy`; or an op by import path that cannot be used.
     """
-    specs = check_policy(spec)
+    specs, _ = split_policy(check_policy(spec))
     names = [one["op"] for one in specs]
     ops = [_make(one) for one in specs]
     if "random_resized_crop" in names:
-        frame = _stretch(image_size)
+        to_size = _stretch(frame.image_size)
+    elif {"central_crop", "resize"} & set(names):
+        to_size = _fit(frame._replace(crop_fraction=1.0))
     else:
-        frame = _centre(image_size, 1.0 if "central_crop" in names else crop_fraction)
-    last_move = max((i for i, name in enumerate(names) if name in _GEOMETRY), default=-1)
-    ops.insert(last_move + 1, frame)
+        to_size = _fit(frame)
+    moves = [i for i, name in enumerate(names) if name in MOVING or is_own(name)]
+    ops.insert(max(moves, default=-1) + 1, to_size)
     if "affine" in names:
-        ops.insert(0, _enlarge(image_size))
+        ops.insert(0, _enlarge(frame.image_size))
 
     def policy(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(ops)))
         for op, op_seed in zip(ops, seeds, strict=True):
             image = op(image, op_seed)
-        return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), [*image_size, 3])
+        return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), [*frame.image_size, 3])
 
     return policy
 
@@ -154,12 +156,42 @@ def view_seed(seed: int, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
 
 
 def _make(spec: dict[str, Any]) -> Op:
-    arguments = {name: value for name, value in spec.items() if name != "op"}
-    return OPS[spec["op"]](**arguments)
+    name = spec["op"]
+    arguments = {argument: value for argument, value in spec.items() if argument != "op"}
+    return _make_own(name, arguments) if is_own(name) else OPS[name](**arguments)
 
 
-def _centre(image_size: tuple[int, int], fraction: float) -> Op:
-    return lambda image, seed: resize_centre(image, image_size, fraction)
+def _make_own(path: str, arguments: dict[str, Any]) -> Op:
+    """A user's op, tried on a few pictures, and clipped to the range."""
+    factory = import_object(path, "transform.augment")
+    picture, seed = tf.TensorSpec([None, None, 3]), tf.TensorSpec([2], tf.int32)
+    try:
+        op = factory(**arguments)
+        graph = tf.function(op, input_signature=[picture, seed], autograph=False)
+        found = [graph(tf.fill([h, w, 3], 0.5), tf.constant([1, 2])) for h, w in ((5, 7), (1, 1))]
+        nodes = graph.get_concrete_function().graph.as_graph_def()
+    except Exception as e:  # what a user's code raises can be anything
+        raise ConfigError(f"transform.augment: {path}: {type(e).__name__}: {e}") from None
+    for image in found:
+        if image.dtype != tf.float32 or image.shape.rank != 3 or image.shape[-1] != 3:
+            raise ConfigError(
+                f"transform.augment: {path}: gives {image.dtype.name} {list(image.shape)}; an op "
+                "gives a picture, float32 [height, width, 3]"
+            )
+    if any("PyFunc" in node.op for node in _all_nodes(nodes)):
+        raise ConfigError(
+            f"transform.augment: {path}: runs Python inside (tf.py_function or tf.numpy_function), "
+            "which a saved graph cannot; write it in TensorFlow ops"
+        )
+    return lambda image, seed: tf.clip_by_value(op(image, seed), 0.0, 1.0)
+
+
+def _all_nodes(graph: Any) -> list[Any]:
+    return [*graph.node, *(node for part in graph.library.function for node in part.node_def)]
+
+
+def _fit(frame: Frame) -> Op:
+    return lambda image, seed: fit(image, frame)
 
 
 def _enlarge(image_size: tuple[int, int]) -> Op:

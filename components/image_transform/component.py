@@ -15,11 +15,11 @@ class ImageTransformSpec(component_spec.ComponentSpec):
     """What ImageTransform takes and gives."""
 
     PARAMETERS = {
-        "image_size": component_spec.ExecutionParameter(type=str),
-        "crop_fraction": component_spec.ExecutionParameter(type=float),
+        "frame": component_spec.ExecutionParameter(type=str),
         "augment": component_spec.ExecutionParameter(type=str),
         "stored_side": component_spec.ExecutionParameter(type=int),
         "seed": component_spec.ExecutionParameter(type=int),
+        "own_code": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -39,7 +39,8 @@ class ImageTransform(base_beam_component.BaseBeamComponent):
         most `stored_side`), `label`, `id`, `path`; all bytes. Property: `images`.
       preprocessing: a folder with
         `labels.json`, the sorted labels of the train split: a class's number is its place;
-        `preprocessing.json`, {"image_size", "crop_fraction", "augment", "seed", "stored_side"};
+        `preprocessing.json`, {"image_size",
+        "crop_fraction", "resize", "augment", "seed", "stored_side"};
         `augmentation/`, a SavedModel, see `augmentation.export_augmentation`;
         `contact_sheet.png`, up to six training pictures with what augmentation makes of them;
         `contact_sheet.json`, a list of what it shows: {"label", "path", "id", "views"}, in which
@@ -52,28 +53,29 @@ class ImageTransform(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         examples: types.BaseChannel,
-        image_size: str,
-        crop_fraction: float,
+        frame: str,
         augment: str,
         stored_side: int,
         seed: int,
+        own_code: str = "",
     ):
         """Args:
         examples: ImageExampleGen's, with splits train, eval and test.
-        image_size: JSON [height, width] in pixels of what the backbone is given.
-        crop_fraction: share of the shorter side that evaluation and serving keep, in (0, 1].
+        frame: JSON of a `preprocessing.Frame`, {"image_size", "crop_fraction", "resize"}: how
+          evaluation and serving bring a picture to the backbone's size.
         augment: JSON of a policy's name or its list of ops, see `policies.check_policy`.
         stored_side: shorter side in pixels to which training pictures are bounded.
         seed: of the views.
+        own_code: `importing.source_hash` of the ops that the policy names by import path.
         """
         super().__init__(
             ImageTransformSpec(
                 examples=examples,
-                image_size=image_size,
-                crop_fraction=crop_fraction,
+                frame=frame,
                 augment=augment,
                 stored_side=stored_side,
                 seed=seed,
+                own_code=own_code,
                 code_version=CODE_VERSION,
                 transformed_examples=types.Channel(type=standard_artifacts.Examples),
                 preprocessing=types.Channel(type=Preprocessing),

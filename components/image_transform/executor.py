@@ -18,6 +18,7 @@ from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
 from components.image_transform.policies import check_policy
+from components.image_transform.preprocessing import Frame
 from components.image_transform.storing import Stored, count_labels, read_stored, store
 from components.image_transform.vocabulary import vocabulary
 from components.progress import Progress
@@ -39,8 +40,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
           DataError: see `vocabulary`; or a picture cannot be decoded.
         """
         settings = {**exec_properties}
-        for name in ("image_size", "augment"):
+        for name in ("frame", "augment"):
             settings[name] = json.loads(settings[name])
+        frame = Frame(**settings["frame"])
         policy = check_policy(settings["augment"])
         transformed = artifact_utils.get_single_instance(output_dict["transformed_examples"])
         preprocessing = artifact_utils.get_single_instance(output_dict["preprocessing"])
@@ -53,14 +55,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         labels = vocabulary(counts)
 
         write_json(preprocessing.uri, "labels.json", labels)
-        kept = ("image_size", "crop_fraction", "augment", "seed", "stored_side")
-        facts = {name: settings[name] for name in kept}
+        kept = ("augment", "seed", "stored_side")
+        facts = {**frame._asdict(), **{name: settings[name] for name in kept}}
         write_json(preprocessing.uri, "preprocessing.json", facts)
         export_augmentation(
             os.path.join(preprocessing.uri, "augmentation"),
             policy,
-            tuple(settings["image_size"]),
-            settings["crop_fraction"],
+            frame,
             settings["seed"],
         )
         _draw_sheet(preprocessing.uri, labels, stored, settings["augment"])

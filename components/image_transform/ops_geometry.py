@@ -6,14 +6,12 @@ are in `arguments.py`.
 """
 
 import math
-from collections.abc import Callable
 
 import tensorflow as tf
 
 from components.image_transform.arguments import CROP_AREA
-
-Op = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-Pair = tuple[float, float]
+from components.image_transform.drawing import Op, Pair, at_times
+from components.image_transform.preprocessing import Frame, fit
 
 
 def random_resized_crop(area: Pair = CROP_AREA, aspect: Pair = (3 / 4, 4 / 3)) -> Op:
@@ -62,13 +60,34 @@ def central_crop(fraction: float = 0.875) -> Op:
     return op
 
 
+def resize(side: int = 256, way: str = "shorter") -> Op:
+    """Brings the picture to a size, antialiased; nothing random. The policy sets the final size
+    all the same: this one is for what the ops between see.
+
+    Args:
+      side: in pixels.
+      way: "shorter": the shorter side becomes so long, and the shape stays. "stretch": a square.
+        "pad": a square, in whose middle the picture lies unstretched, black at two sides.
+    """
+    if way != "shorter":
+        frame = Frame((side, side), resize=way)
+        return lambda image, seed: tf.clip_by_value(fit(image, frame), 0.0, 1.0)
+
+    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        size = tf.cast(tf.shape(image)[:2], tf.float32)
+        wanted = tf.cast(tf.round(size * (side / tf.reduce_min(size))), tf.int32)
+        return tf.clip_by_value(tf.image.resize(image, wanted, antialias=True), 0.0, 1.0)
+
+    return op
+
+
 def flip_left_right(probability: float = 0.5) -> Op:
     """Mirrors left and right.
 
     Args:
       probability: how often.
     """
-    return _flip(1, probability)
+    return at_times(probability, lambda image: tf.reverse(image, [1]))
 
 
 def flip_up_down(probability: float = 0.5) -> Op:
@@ -77,7 +96,7 @@ def flip_up_down(probability: float = 0.5) -> Op:
     Args:
       probability: how often.
     """
-    return _flip(0, probability)
+    return at_times(probability, lambda image: tf.reverse(image, [0]))
 
 
 def quarter_turn() -> Op:
@@ -117,42 +136,47 @@ def affine(
 
     Source: the affine ops of AutoAugment (Cubuk et al. 2019), drawn together and applied once.
     """
-    fill_mode = {"reflect": "REFLECT", "nearest": "NEAREST", "black": "CONSTANT"}[fill]
     radians = math.pi / 180
     limits = [rotation * radians, shear * radians, translation, translation, 1.0]
+    middle = (math.log(zoom[1]) + math.log(zoom[0])) * 0.5
+    reach = (math.log(zoom[1]) - math.log(zoom[0])) * 0.5
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
         drawn = tf.random.stateless_uniform([5], seed, -1.0, 1.0) * tf.constant(limits)
         angle, slant, down, right, size = tf.unstack(drawn)
-        middle = (math.log(zoom[1]) + math.log(zoom[0])) * 0.5
-        reach = (math.log(zoom[1]) - math.log(zoom[0])) * 0.5
         shrink = tf.exp(-(middle + size * reach))
         # From a pixel of the output to where in the input it comes from: turn after slant.
         cosine, sine, tangent = tf.cos(angle), tf.sin(angle), tf.tan(slant)
-        a, b = shrink * (cosine + tangent * sine), shrink * (tangent * cosine - sine)
-        c, d = shrink * sine, shrink * cosine
-        x, y = (width - 1) * 0.5, (height - 1) * 0.5
-        x_from = x - (a * x + b * y) + right * width
-        y_from = y - (c * x + d * y) + down * height
-        transform = tf.stack([a, b, x_from, c, d, y_from, 0.0, 0.0])
-        moved = tf.raw_ops.ImageProjectiveTransformV3(
-            images=image[tf.newaxis],
-            transforms=transform[tf.newaxis],
-            output_shape=tf.shape(image)[:2],
-            interpolation="BILINEAR",
-            fill_mode=fill_mode,
-            fill_value=0.0,
-        )[0]
-        moved.set_shape([None, None, 3])
-        return tf.clip_by_value(moved, 0.0, 1.0)
+        x_from = (cosine + tangent * sine, tangent * cosine - sine)
+        y_from = (sine, cosine)
+        return warp(image, shrink * tf.stack([x_from, y_from]), tf.stack([right, down]), fill)
 
     return op
 
 
-def _flip(axis: int, probability: float) -> Op:
-    def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        chosen = tf.random.stateless_uniform([], seed) < probability
-        return tf.cond(chosen, lambda: tf.reverse(image, [axis]), lambda: tf.identity(image))
+def warp(image: tf.Tensor, matrix: tf.Tensor, shift: tf.Tensor, fill: str) -> tf.Tensor:
+    """Moves pixels by an affine map about the centre; the size stays.
 
-    return op
+    Args:
+      image: float32 [H, W, 3] in [0, 1].
+      matrix: float32 [2, 2]; from (x, y) in the output, seen from the centre, to the input.
+      shift: float32 [2]; added there, as fractions of width and height.
+      fill: as in `affine`.
+
+    Returns:
+      float32 [H, W, 3], same range.
+    """
+    size = tf.cast(tf.reverse(tf.shape(image)[:2], [0]), tf.float32)
+    centre = (size - 1) * 0.5
+    start = centre - tf.linalg.matvec(matrix, centre) + shift * size
+    rows = tf.concat([matrix, start[:, tf.newaxis]], 1)
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[tf.newaxis],
+        transforms=tf.concat([tf.reshape(rows, [1, 6]), tf.zeros([1, 2])], 1),
+        output_shape=tf.shape(image)[:2],
+        interpolation="BILINEAR",
+        fill_mode={"reflect": "REFLECT", "nearest": "NEAREST", "black": "CONSTANT"}[fill],
+        fill_value=0.0,
+    )[0]
+    moved.set_shape([None, None, 3])
+    return tf.clip_by_value(moved, 0.0, 1.0)

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from components.errors import ConfigError, nearest
-from components.image_transform.arguments import CROP_AREA, check_op
+from components.image_transform.arguments import BATCH, CROP_AREA, check_op, is_own
 
 POLICIES: dict[str, list[dict[str, Any]]] = {
     # Every epoch shows the same pictures, cut as evaluation cuts them. For a frozen backbone
@@ -118,7 +118,24 @@ def check_policy(spec: Any) -> list[dict[str, Any]]:
             f"{where}: give the name of a policy ({', '.join(POLICIES)}) or a list of ops, "
             f"not {spec!r}"
         )
-    return [check_op(op, f"{where}: op {number}") for number, op in enumerate(spec, 1)]
+    ops = [check_op(op, f"{where}: op {number}") for number, op in enumerate(spec, 1)]
+    on_pictures, on_batches = split_policy(ops)
+    if ops != on_pictures + on_batches:
+        raise ConfigError(
+            f"{where}: {on_batches[0]['op']} mixes finished pictures; put it after all other ops"
+        )
+    return ops
+
+
+def split_policy(ops: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Takes a checked policy apart: the ops on one picture, and those on a batch."""
+    on_batches = [op for op in ops if op["op"] in BATCH]
+    return [op for op in ops if op not in on_batches], on_batches
+
+
+def own_ops(spec: Any) -> list[str]:
+    """The import paths that a policy names."""
+    return sorted({op["op"] for op in check_policy(spec) if is_own(op["op"])})
 
 
 def default_stored_side(image_size: tuple[int, int], spec: Any) -> int:

@@ -1,23 +1,31 @@
 """What evaluation and serving do to a picture before the network sees it. No randomness."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from components.image_transform import decoding
 
 
-def get_preprocess(
-    image_size: tuple[int, int], crop_fraction: float, *, from_pixels: bool = False
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Makes the serving preprocessing: decode, upright, centred crop, resize, [0, 1].
+class Frame(NamedTuple):
+    """How a picture of any size becomes one of the image size."""
 
-    The crop is the largest centred box of the output's shape, its sides times `crop_fraction`;
-    it then fills the output, so that shapes in the picture are never stretched.
+    image_size: tuple[int, int]
+    """Height and width of the output in pixels."""
+    crop_fraction: float = 1.0
+    """Share of the sides that is kept, from the centre, in (0, 1]; "pad" keeps all."""
+    resize: str = "crop"
+    """"crop": the largest centred box of the output's shape fills it, so that shapes are never
+    stretched. "stretch": the whole picture fills it. "pad": the whole picture lies in its middle,
+    unstretched, with black at two sides."""
+
+
+def get_preprocess(frame: Frame, *, from_pixels: bool = False) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Makes the serving preprocessing: decode, upright, frame, [0, 1].
 
     Args:
-      image_size: height and width of the output in pixels.
-      crop_fraction: share of the largest centred box's sides that is kept, in (0, 1].
+      frame: what of the picture is kept, and its size.
       from_pixels: whether the returned function takes a decoded picture instead of bytes.
 
     Returns:
@@ -32,8 +40,7 @@ def get_preprocess(
     def preprocess_pixels(pixels: tf.Tensor) -> tf.Tensor:
         # Constants are multiplied with, not divided by, here and below: the graph optimizer turns
         # one into the other, eager mode does not, and the last bit would differ.
-        image = resize_centre(pixels, image_size, crop_fraction) * (1 / 255)
-        return tf.clip_by_value(image, 0.0, 1.0)
+        return tf.clip_by_value(fit(pixels, frame) * (1 / 255), 0.0, 1.0)
 
     def preprocess(image_bytes: tf.Tensor) -> tf.Tensor:
         return preprocess_pixels(decoding.decode(image_bytes))
@@ -41,29 +48,34 @@ def get_preprocess(
     return preprocess_pixels if from_pixels else preprocess
 
 
-def resize_centre(image: tf.Tensor, image_size: tuple[int, int], crop_fraction: float) -> tf.Tensor:
-    """Fills the output with the image's centre, antialiased, without stretching.
+def fit(image: tf.Tensor, frame: Frame) -> tf.Tensor:
+    """Brings a picture to the image size, antialiased.
 
     Args:
       image: [H, W, 3] of any numeric type.
-      image_size: height and width of the output in pixels.
-      crop_fraction: share of the largest centred box's sides that is kept, in (0, 1].
+      frame: which way.
 
     Returns:
-      float32 [h, w, 3], the image's range but for the last bit.
+      float32 [h, w, 3], the image's range but for the last bit; black where it is padded.
     """
-    size = tf.constant(image_size, tf.float32)
+    size = tf.constant(frame.image_size, tf.float32)
     given = tf.cast(tf.shape(image)[:2], tf.float32)
-    scale = tf.reduce_max(size / given) * (1 / crop_fraction)
+    scale = size / given
+    if frame.resize == "crop":
+        scale = tf.repeat(tf.reduce_max(scale), 2)
+    if frame.resize == "pad":
+        scale = tf.repeat(tf.reduce_min(scale), 2)
+    else:
+        scale *= 1 / frame.crop_fraction
     # One op resizes and crops: no rounding of a box to whole pixels, and nothing is computed that
     # the crop throws away. "triangle" with antialias is bilinear on the way up.
     resized = tf.raw_ops.ScaleAndTranslate(
         images=image[tf.newaxis],
-        size=tf.constant(image_size),
-        scale=tf.stack([scale, scale]),
+        size=tf.constant(frame.image_size),
+        scale=scale,
         translation=(size - given * scale) * 0.5,
         kernel_type="triangle",
         antialias=True,
     )[0]
-    resized.set_shape([*image_size, 3])
+    resized.set_shape([*frame.image_size, 3])
     return resized

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from components.errors import DataError
 from components.files import split_files
-from components.image_transform.preprocessing import get_preprocess
+from components.image_transform.preprocessing import Frame, get_preprocess
 
 _STRING = tf.io.FixedLenFeature([], tf.string)
 PICTURE = {"image": _STRING, "label": _STRING, "id": _STRING}
@@ -29,14 +29,17 @@ class Preprocessing(NamedTuple):
 
     labels: list[str]
     """Sorted; a class's number is its place here."""
-    image_size: tuple[int, int]
-    """Height and width of the backbone's input in pixels."""
-    crop_fraction: float
-    """Share of the largest centred box's sides that evaluation and serving keep."""
+    frame: Frame
+    """How evaluation and serving bring a picture to the image size."""
     augment: Any
     """The policy, as configured: a name or a list of ops."""
     folder: str
     """Where this was read from; the augmentation graph lies in it."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the backbone's input in pixels."""
+        return self.frame.image_size
 
     @property
     def augmented(self) -> bool:
@@ -45,7 +48,7 @@ class Preprocessing(NamedTuple):
 
     def serving(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Encoded bytes -> float32 [h, w, 3] in [0, 1], as served."""
-        return get_preprocess(self.image_size, self.crop_fraction)
+        return get_preprocess(self.frame)
 
 
 def load_preprocessing(folder: str) -> Preprocessing:
@@ -55,7 +58,8 @@ def load_preprocessing(folder: str) -> Preprocessing:
     with open(os.path.join(folder, "preprocessing.json"), encoding="utf-8") as f:
         facts = json.load(f)
     height, width = facts["image_size"]
-    return Preprocessing(labels, (height, width), facts["crop_fraction"], facts["augment"], folder)
+    frame = Frame((height, width), facts["crop_fraction"], facts["resize"])
+    return Preprocessing(labels, frame, facts["augment"], folder)
 
 
 def record_files(folder: str, split: str) -> tuple[str, ...]:

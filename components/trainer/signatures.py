@@ -98,8 +98,7 @@ def get_facts(
     """
     return {
         "labels": preprocessing.labels,
-        "image_size": preprocessing.image_size,
-        "crop_fraction": preprocessing.crop_fraction,
+        **preprocessing.frame._asdict(),
         "temperature": temperature,
         "module_hash": content_hash(module),
         "head": head,

@@ -1,9 +1,10 @@
-"""Small real pictures and Exif blocks for the tests of this folder."""
+"""Small real pictures, Exif blocks, and draws of ops, for the tests of this folder."""
 
 import io
 import struct
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 
@@ -48,3 +49,16 @@ def with_segment(jpeg, payload, marker=0xE1, after_jfif=False):
     if after_jfif and jpeg[3] == 0xE0:
         at = 4 + struct.unpack(">H", jpeg[4:6])[0]
     return jpeg[:at] + segment + jpeg[at:]
+
+
+def picture(height=24, width=30):
+    """`pixels` as ops take them."""
+    return tf.constant(pixels(height, width) / 255, tf.float32)
+
+
+def draws(op, image, count=60):
+    """What the op makes of the image for several seeds, through one graph."""
+    graph = tf.function(
+        op, input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([2], tf.int32)]
+    )
+    return [graph(image, tf.constant([7, n])).numpy() for n in range(count)]

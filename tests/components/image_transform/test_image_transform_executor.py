@@ -20,11 +20,11 @@ from components.progress import FILE
 
 SETUP = Path(__file__).parents[3] / "setup.py"  # without it TFX packs itself, which takes seconds
 SETTINGS = {
-    "image_size": "[48, 48]",
-    "crop_fraction": 0.875,
+    "frame": '{"image_size": [48, 48], "crop_fraction": 0.875, "resize": "crop"}',
     "augment": '"natural"',
     "stored_side": 55,
     "seed": 3,
+    "own_code": "",
     "code_version": "1",
 }
 
@@ -137,6 +137,7 @@ def test_vocabulary_and_settings_are_written(done):
     assert load(outputs, "preprocessing.json") == {
         "image_size": [48, 48],
         "crop_fraction": 0.875,
+        "resize": "crop",
         "augment": "natural",
         "seed": 3,
         "stored_side": 55,

@@ -3,35 +3,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
-from image_transform_pictures import pixels
+from image_transform_pictures import draws, picture, pixels
+from PIL import Image, ImageOps
 
 from components.image_transform import ops_colour, ops_geometry
-from components.image_transform.arguments import ARGUMENTS, Choice, Number, Pair
+from components.image_transform.arguments import ARGUMENTS, RETOUCHING, Choice, Number, Pair
 from components.image_transform.augmentation import OPS
-
-COLOUR = {"brightness", "contrast", "saturation", "hue", "grey"}
-
-
-def picture(height=24, width=30):
-    return tf.constant(pixels(height, width) / 255, tf.float32)
-
-
-def draws(op, image, count=60):
-    """What the op makes of the image for several seeds, through one graph."""
-    graph = tf.function(
-        op, input_signature=[tf.TensorSpec([None, None, 3]), tf.TensorSpec([2], tf.int32)]
-    )
-    return [graph(image, tf.constant([7, n])).numpy() for n in range(count)]
 
 
 def arguments_of(name):
     def values(bound):
         if isinstance(bound, Choice):
             return st.sampled_from(bound.words)
+        one = (st.integers if bound.whole else st.floats)(bound.low, bound.high)
         if isinstance(bound, Number):
-            return st.floats(bound.low, bound.high)
+            return one
         assert isinstance(bound, Pair)
-        one = st.floats(bound.low, bound.high)
         return st.tuples(one, one).map(lambda pair: tuple(sorted(pair)))
 
     return st.fixed_dictionaries({}, optional={k: values(v) for k, v in ARGUMENTS[name].items()})
@@ -52,7 +39,7 @@ def test_an_op_keeps_the_range_for_any_size_and_argument(name, data):
         out = op(image, seed)
         assert out.dtype == tf.float32 and out.shape[-1] == 3 and min(out.shape) > 0
         assert np.isfinite(out).all() and np.min(out) >= 0 and np.max(out) <= 1
-        if name in COLOUR:
+        if name in RETOUCHING:
             assert out.shape == image.shape
 
 
@@ -67,7 +54,7 @@ def test_an_op_is_a_function_of_its_seed_eagerly_and_in_tf_data(name):
     )
     for ours, theirs in zip(mapped, eager, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    if name not in ("central_crop", "affine"):
+    if name not in ("central_crop", "resize", "affine"):
         assert any(one.shape != eager[0].shape or (one != eager[0]).any() for one in eager[1:])
 
 
@@ -224,3 +211,50 @@ def test_grey_has_three_equal_channels_and_the_luma_of_the_colours():
         out, np.repeat(image.numpy() @ [[0.2989], [0.587], [0.114]], 3, -1), atol=1e-3
     )
     np.testing.assert_array_equal(draws(ops_colour.grey(0.0), image, 1)[0], image)
+
+
+def test_gamma_bends_the_middle_and_leaves_black_and_white():
+    ramp = tf.constant(np.tile([[[0.0] * 3, [0.25] * 3, [1.0] * 3]], (2, 1, 1)), tf.float32)
+    out = np.array(draws(ops_colour.gamma((0.5, 2.0)), ramp, 200))
+    assert (out[:, :, 0] == 0).all() and (out[:, :, 2] == 1).all()
+    powers = np.log(out[:, 0, 1, 0]) / np.log(0.25)
+    assert 0.5 <= powers.min() < 0.53 and 1.9 < powers.max() <= 2.001
+    assert abs(np.mean(powers > 1) - 0.5) < 0.1  # as often lighter as darker
+
+
+@pytest.mark.parametrize(
+    ("op", "theirs"),
+    [
+        (ops_colour.equalize(1.0), ImageOps.equalize),
+        (ops_colour.autocontrast(1.0), ImageOps.autocontrast),
+        (ops_colour.posterize((3, 3)), lambda x: ImageOps.posterize(x, 3)),
+        (ops_colour.solarize((0.5, 0.5)), lambda x: ImageOps.solarize(x, 128)),
+    ],
+    ids=["equalize", "autocontrast", "posterize", "solarize"],
+)
+def test_changes_of_shade_are_pillows(op, theirs):
+    few = np.zeros([9, 7, 3], np.uint8)
+    few[0, 0], few[1:3] = (10, 200, 30), (90, 90, 220)
+    for image in (pixels(60, 45, 3), pixels(50, 60, 4) // 3 + 40, few):
+        (ours,) = draws(op, tf.constant(image / 255, tf.float32), 1)
+        wanted = np.asarray(theirs(Image.fromarray(image)), np.int32)
+        assert np.abs(np.rint(ours * 255) - wanted).max() <= 1
+
+
+def test_posterize_draws_every_number_of_bits():
+    image = tf.constant(np.arange(256).reshape(16, 16, 1).repeat(3, -1) / 255, tf.float32)
+    shades = {len(np.unique(one)) for one in draws(ops_colour.posterize((1, 8)), image, 80)}
+    assert shades == {2**bits for bits in range(1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("way", "shape", "seen"),
+    [("shorter", (20, 40), 1.0), ("stretch", (20, 20), 1.0), ("pad", (20, 20), 0.5)],
+)
+def test_resize_reaches_the_side_in_its_way(way, shape, seen):
+    white = tf.ones([30, 60, 3])
+    (out,) = draws(ops_geometry.resize(20, way), white, 1)
+    assert out.shape[:2] == shape and abs(out.mean() - seen) < 0.01
+    if way == "pad":
+        np.testing.assert_allclose(out[6:14], 1, atol=1e-6)
+        assert out[:4].max() == 0 and out[-4:].max() == 0

@@ -6,8 +6,14 @@ import pytest
 
 from components.errors import ConfigError
 from components.image_transform.arguments import ARGUMENTS
-from components.image_transform.augmentation import OPS
-from components.image_transform.policies import POLICIES, check_policy, default_stored_side
+from components.image_transform.augmentation import BATCH_OPS, OPS
+from components.image_transform.policies import (
+    POLICIES,
+    check_policy,
+    default_stored_side,
+    own_ops,
+    split_policy,
+)
 
 
 def test_checking_a_policy_does_not_import_tensorflow():
@@ -19,8 +25,9 @@ def test_checking_a_policy_does_not_import_tensorflow():
 
 
 def test_the_table_knows_each_op_and_argument_and_allows_the_defaults():
-    assert set(ARGUMENTS) == set(OPS)
-    for name, make in OPS.items():
+    factories = OPS | BATCH_OPS
+    assert set(ARGUMENTS) == set(factories)
+    for name, make in factories.items():
         parameters = inspect.signature(make).parameters
         assert list(parameters) == list(ARGUMENTS[name]), name
         for parameter in parameters.values():
@@ -65,6 +72,9 @@ def test_policies_do_what_their_task_allows():
         ),
         ([{"op": "contrast", "factor": 2}], ["contrast.factor", "[smallest, largest]"]),
         ([{"op": "random_resized_crop", "area": [0, 1]}], ["area", "from 0.01 to 1"]),
+        ([{"op": "resize", "side": 100.5}], ["resize.side", "whole number from 1", "100.5"]),
+        ([{"op": "posterize", "bits": [2, 3.5]}], ["posterize.bits", "each a whole number"]),
+        ([{"op": "mixup"}, {"op": "hue"}], ["mixup", "after all other ops"]),
         (
             [{"op": "affine", "fill": "reflct"}],
             ["affine.fill", "reflect, nearest, black", "'reflct'"],
@@ -86,3 +96,16 @@ def test_pictures_are_stored_larger_where_the_policy_crops_hard():
     assert default_stored_side((299, 299), "natural_light") == 358
     assert default_stored_side((299, 299), "natural") == 404
     assert default_stored_side((299, 299), [{"op": "random_resized_crop"}]) > 400
+
+
+def test_a_policy_is_taken_apart_into_ops_on_pictures_and_on_batches():
+    on_pictures = [{"op": "hue"}, {"op": "my_task.ops.sparkle", "amount": 0.5}]
+    on_batches = [{"op": "mixup"}, {"op": "cutmix", "alpha": 0.5}]
+    assert split_policy(check_policy(on_pictures + on_batches)) == (on_pictures, on_batches)
+
+
+def test_ops_by_import_path_are_the_users_own():
+    sparkle = {"op": "my_task.ops.sparkle", "amount": "anything"}
+    assert check_policy([sparkle]) == [sparkle]
+    assert own_ops([sparkle, {"op": "hue"}, sparkle]) == ["my_task.ops.sparkle"]
+    assert own_ops("natural") == []

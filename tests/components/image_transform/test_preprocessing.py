@@ -7,18 +7,18 @@ from image_transform_pictures import encode, exif, pixels, with_segment
 from PIL import Image
 
 from components.image_transform.decoding import decode, turn_upright
-from components.image_transform.preprocessing import get_preprocess
+from components.image_transform.preprocessing import Frame, get_preprocess
 
 
 def test_the_whole_box_at_its_own_size_comes_back_unchanged():
     image = pixels(32, 48)
-    ours = get_preprocess((32, 48), 1.0)(tf.constant(encode(image, "PNG")))
+    ours = get_preprocess(Frame((32, 48)))(tf.constant(encode(image, "PNG")))
     np.testing.assert_allclose(ours, image / 255, atol=1e-6)
 
 
 def test_a_crop_in_whole_pixels_is_the_centre():
     image = pixels(40, 60)
-    ours = get_preprocess((20, 30), 0.5, from_pixels=True)(tf.constant(image))
+    ours = get_preprocess(Frame((20, 30), 0.5), from_pixels=True)(tf.constant(image))
     np.testing.assert_allclose(ours, image[10:30, 15:45] / 255, atol=1e-6)
 
 
@@ -26,7 +26,7 @@ def test_nothing_is_stretched():
     # A circle in a wide picture stays a circle: as wide as high.
     y, x = np.mgrid[:100, :260]
     disc = ((y - 49.5) ** 2 + (x - 129.5) ** 2 < 35**2) * np.uint8(255)
-    ours = get_preprocess((64, 64), 1.0, from_pixels=True)(tf.constant(np.stack([disc] * 3, -1)))
+    ours = get_preprocess(Frame((64, 64)), from_pixels=True)(tf.constant(np.stack([disc] * 3, -1)))
     inside = ours.numpy()[..., 0] > 0.5
     assert inside.any(0).sum() == inside.any(1).sum() == 44  # 64 % of 69
 
@@ -35,7 +35,7 @@ def test_it_is_the_antialiased_resize_of_tensorflow_and_close_to_pillow():
     image = pixels(120, 120)
     noise = np.random.default_rng(0).integers(-60, 60, image.shape)
     image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    ours = get_preprocess((40, 40), 1.0, from_pixels=True)(tf.constant(image)).numpy()
+    ours = get_preprocess(Frame((40, 40)), from_pixels=True)(tf.constant(image)).numpy()
     theirs = tf.image.resize(image, (40, 40), antialias=True) / 255
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     pillow = Image.fromarray(image).resize((40, 40), Image.Resampling.BILINEAR)
@@ -52,7 +52,7 @@ def test_it_is_the_antialiased_resize_of_tensorflow_and_close_to_pillow():
 )
 def test_any_size_fills_the_output_without_an_edge(height, width, size, crop_fraction, shade):
     flat = np.full((height, width, 3), shade, np.uint8)
-    ours = get_preprocess(size, crop_fraction)(tf.constant(encode(flat, "PNG")))
+    ours = get_preprocess(Frame(size, crop_fraction))(tf.constant(encode(flat, "PNG")))
     assert ours.shape == (*size, 3) and ours.dtype == tf.float32
     assert 0 <= np.min(ours) and np.max(ours) <= 1
     np.testing.assert_allclose(ours, np.full((*size, 3), shade / 255), atol=2e-6)
@@ -70,7 +70,7 @@ FILES = {
 
 
 def test_pixels_are_equal_eagerly_in_tf_data_in_map_fn_and_after_reloading(tmp_path):
-    preprocess = get_preprocess((48, 64), 0.875)
+    preprocess = get_preprocess(Frame((48, 64), 0.875))
     eager = {name: preprocess(tf.constant(data)).numpy() for name, data in FILES.items()}
 
     module = tf.Module()
@@ -92,10 +92,10 @@ def test_pixels_are_equal_eagerly_in_tf_data_in_map_fn_and_after_reloading(tmp_p
 
 @pytest.mark.parametrize("orientation", range(2, 9))
 def test_a_turned_photograph_is_served_upright(orientation):
-    preprocess = get_preprocess((32, 32), 1.0)
+    preprocess = get_preprocess(Frame((32, 32)))
     upright = encode(pixels(64, 64), "JPEG", quality=95)
     stored_turned = with_segment(upright, exif(orientation))
     expected = turn_upright(decode(tf.constant(upright)), orientation)
-    expected = get_preprocess((32, 32), 1.0, from_pixels=True)(expected)
+    expected = get_preprocess(Frame((32, 32)), from_pixels=True)(expected)
     np.testing.assert_array_equal(preprocess(tf.constant(stored_turned)), expected)
     assert np.abs(preprocess(tf.constant(upright)) - expected).max() > 0.05

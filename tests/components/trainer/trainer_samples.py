@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.image_transform.augmentation import export_augmentation
+from components.image_transform.preprocessing import Frame
 
 LABELS = ["bars", "dots", "plain"]
 SIZE = (24, 24)
@@ -90,10 +91,11 @@ def write_preprocessing(folder, augment="none", labels=tuple(LABELS), size=SIZE)
     """ImageTransform's folder, without its contact sheet."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"image_size": list(size), "crop_fraction": 1.0, "augment": augment, "seed": 5}
+    frame = Frame(tuple(size))
+    facts = {**frame._asdict(), "augment": augment, "seed": 5}
     (folder / "labels.json").write_text(json.dumps(list(labels)))
     (folder / "preprocessing.json").write_text(json.dumps(facts))
-    export_augmentation(str(folder / "augmentation"), augment, size, 1.0, 5)
+    export_augmentation(str(folder / "augmentation"), augment, frame, 5)
     return str(folder)
 
 
