@@ -8,7 +8,7 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
-from components.image_transform.policies import POLICIES, check_policy
+from components.image_transform.policies import POLICIES, check_policy, split_policy
 from components.registry_pusher.addresses import holds_secret
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -98,7 +98,7 @@ class Transform(Section):
     augment: str | list[dict[str, Any]] = Field(
         "none",
         description="A named policy (" + ", ".join(POLICIES) + ") or a list of ops, each "
-        "{op: name, argument: value}. Training only.",
+        "{op: name, argument: value}; an op of one's own by import path. Training only.",
     )
     stored_side: Annotated[int, Field(ge=32)] | None = Field(
         None,
@@ -376,6 +376,13 @@ class Config(Section):
             raise ValueError(
                 "model.auxiliary_head: on a frozen backbone its loss trains nothing but the head "
                 "itself; remove it, or add a phase with train: all"
+            )
+        mixing = split_policy(check_policy(self.transform.augment))[1]
+        if self.frozen and mixing:
+            raise ValueError(
+                f"transform.augment: {mixing[0]['op']} mixes pictures in every step, and of a "
+                "frozen backbone the features are computed once; remove it, or add a phase with "
+                "train: all"
             )
         if self.frozen and self.model.backbone.batch_norm == "train":
             raise ValueError(

@@ -16,7 +16,7 @@ from components.evaluator.component import Evaluator
 from components.feature_extractor.component import FeatureExtractor
 from components.image_example_gen.component import ImageExampleGen
 from components.image_transform.component import ImageTransform
-from components.image_transform.policies import default_stored_side, own_ops
+from components.image_transform.policies import changes_pictures, default_stored_side, own_ops
 from components.importing import source_hash
 from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
@@ -191,7 +191,7 @@ def feature_views(config: Config) -> int:
     One without augmentation; else `transform.views`, or the epochs of the head-only phases in
     front, where these are fewer.
     """
-    if config.transform.augment in ("none", []):
+    if not changes_pictures(config.transform.augment):
         return 1
     phases = train_section(config)["phases"]
     in_front = itertools.takewhile(lambda phase: phase["train"] == "head", phases)

@@ -124,6 +124,20 @@ def get_policy(spec: Any, frame: Frame) -> Op:
     return policy
 
 
+def get_mix(spec: Any) -> ops_batch.BatchOp | None:
+    """Makes the op of a policy that mixes pictures of a batch.
+
+    Args:
+      spec: a policy's name or its list of ops; those on a picture are left out.
+
+    Returns:
+      See `ops_batch`; of several, each batch gets one. None where the policy has none.
+    """
+    _, specs = split_policy(check_policy(spec))
+    ops = [BATCH_OPS[one["op"]](**_arguments(one)) for one in specs]
+    return ops_batch.one_of(ops) if ops else None
+
+
 def augment(policy: Op, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draws one view: a uint8 picture, which is what makes two views equal or not.
 
@@ -156,9 +170,12 @@ def view_seed(seed: int, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
 
 
 def _make(spec: dict[str, Any]) -> Op:
-    name = spec["op"]
-    arguments = {argument: value for argument, value in spec.items() if argument != "op"}
+    name, arguments = spec["op"], _arguments(spec)
     return _make_own(name, arguments) if is_own(name) else OPS[name](**arguments)
+
+
+def _arguments(spec: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in spec.items() if name != "op"}
 
 
 def _make_own(path: str, arguments: dict[str, Any]) -> Op:

@@ -17,7 +17,7 @@ from components.files import empty, split_files, write_json
 from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
-from components.image_transform.policies import check_policy
+from components.image_transform.policies import changes_pictures, check_policy
 from components.image_transform.preprocessing import Frame
 from components.image_transform.storing import Stored, count_labels, read_stored, store
 from components.image_transform.vocabulary import vocabulary
@@ -134,7 +134,7 @@ def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augme
     """Shows labels evenly spread over the vocabulary, of each the picture with the smallest id."""
     step = max(1, len(labels) / SHEET_ROWS)
     shown = [labels[int(i * step)] for i in range(min(SHEET_ROWS, len(labels)))]
-    views = list(range(SHEET_VIEWS)) if augment not in ("none", []) else [0]
+    views = list(range(SHEET_VIEWS if changes_pictures(augment) else 1))
     graph = tf.saved_model.load(os.path.join(folder, "augmentation"))
     ids = {
         label: min(one.first[label] for one in stored.values() if label in one.first)

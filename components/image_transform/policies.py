@@ -133,6 +133,11 @@ def split_policy(ops: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[
     return [op for op in ops if op not in on_batches], on_batches
 
 
+def changes_pictures(spec: Any) -> bool:
+    """Whether two views of a picture may differ: not if a policy is empty or only mixes batches."""
+    return bool(split_policy(check_policy(spec))[0])
+
+
 def own_ops(spec: Any) -> list[str]:
     """The import paths that a policy names."""
     return sorted({op["op"] for op in check_policy(spec) if is_own(op["op"])})

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from components.image_transform.augmentation import get_mix, view_seed
 from components.image_transform.decoding import decode
 from components.trainer.records import (
     FEATURE,
@@ -32,7 +33,8 @@ class TrainData(Protocol):
     def batches(
         self, batch_size: int, first_epoch: int, epochs: int, start: int = 0
     ) -> tf.data.Dataset:
-        """Batches of (inputs, class numbers int32 [N]), all of `batch_size`.
+        """Batches of (inputs, class numbers int32 [N]), all of `batch_size`. Where the policy mixes
+        pictures, shares of the classes, float32 [N, classes], are in place of class numbers.
 
         What does not fill the last batch of an epoch is left out: other examples in each epoch.
 
@@ -169,6 +171,7 @@ class Pictures:
         """
         self._files, self._seed, self._view = list(files), seed, get_view(preprocessing)
         self._vocabulary = Vocabulary(preprocessing.labels)
+        self._classes, self._mix = len(preprocessing.labels), get_mix(preprocessing.augment)
         self._memory = None
         stored = sum(os.path.getsize(file) for file in files)
         if stored < in_memory_bytes:
@@ -184,11 +187,11 @@ class Pictures:
         """See TrainData."""
         read = self._from_memory if self._memory else self._from_files
         views = read(batch_size, first_epoch, epochs, start).map(
-            lambda image, id, label, epoch: (self._view(image, id, epoch), label),
+            lambda image, id, label, epoch: (self._view(image, id, epoch), label, id, epoch),
             num_parallel_calls=_PARALLEL,
         )
         batches = views.batch(batch_size, drop_remainder=True)
-        return _untuned(batches.map(lambda x, y: (_unit_range(x), y)).prefetch(2))
+        return _untuned(batches.map(self._finish).prefetch(2))
 
     def once(self, batch_size: int) -> tf.data.Dataset | None:
         """Every picture once, ordered by id, in the view of epoch 0; the last batch smaller.
@@ -208,6 +211,16 @@ class Pictures:
             .map(lambda x, y: (_unit_range(x), y))
             .prefetch(2)
         )
+
+    def _finish(
+        self, views: tf.Tensor, labels: tf.Tensor, ids: tf.Tensor, epochs: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        images = _unit_range(views)
+        if self._mix is None:
+            return images, labels
+        # Of the first example and its epoch: the same batch is mixed alike after a resumption.
+        seed = view_seed(self._seed, tf.strings.join(["batch of ", ids[0]]), epochs[0])
+        return self._mix(images, tf.one_hot(labels, self._classes), seed)
 
     def _load(self) -> tuple[tf.Tensor, ...] | None:
         records = load_records(self._files, PICTURE)

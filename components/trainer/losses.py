@@ -35,14 +35,15 @@ def get_batch_loss(
       weights: what a picture counts, by the number of its class; None for all the same.
 
     Returns:
-      (class numbers int32 [N], logits [N, classes]) -> scalar.
+      (labels, logits [N, classes]) -> scalar; labels are class numbers int32 [N], or shares of the
+      classes float32 [N, classes], each row adding up to 1.
     """
 
     def batch_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        losses = loss(targets, logits)
+        shares = labels if labels.dtype.is_floating else tf.one_hot(labels, classes)
+        losses = loss(shares * (1 - smoothing) + smoothing / classes, logits)
         if weights is not None:
-            losses *= tf.gather(tf.constant(weights, tf.float32), labels)
+            losses *= tf.linalg.matvec(shares, tf.constant(weights, tf.float32))
         return tf.reduce_mean(losses)
 
     return batch_loss

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components.errors import DataError
 from components.files import split_files
+from components.image_transform.policies import changes_pictures
 from components.image_transform.preprocessing import Frame, get_preprocess
 
 _STRING = tf.io.FixedLenFeature([], tf.string)
@@ -44,7 +45,7 @@ class Preprocessing(NamedTuple):
     @property
     def augmented(self) -> bool:
         """Whether a picture looks different in every epoch."""
-        return self.augment not in ("none", [])
+        return changes_pictures(self.augment)
 
     def serving(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Encoded bytes -> float32 [h, w, 3] in [0, 1], as served."""

@@ -46,7 +46,8 @@ def get_train_step(
       network: what is trained.
       variables: what the phase trains.
       train_head_only: whether the backbone stays as it is.
-      batch_loss: (class numbers int32 [N], logits [N, classes]) -> scalar.
+      batch_loss: (class numbers int32 [N] or shares of the classes float32 [N, classes], logits
+        [N, classes]) -> scalar.
       auxiliary_weight: of the auxiliary loss, where there is one.
       apply: takes a step by the gradients of the variables.
       means: what it adds its figures to.
@@ -54,7 +55,7 @@ def get_train_step(
       first_step: steps of the phases before this one.
 
     Returns:
-      (images [N, h, w, 3] or feature vectors [N, D], class numbers int32 [N]). Not yet a
+      (images [N, h, w, 3] or feature vectors [N, D], labels as `batch_loss` takes them). Not yet a
       tf.function; to be called by `tf.distribute.Strategy.run`. It calls the network as a plain
       function and moves the moving averages of either backbone format, which Keras' `fit` cannot.
     """
@@ -140,4 +141,6 @@ def get_logits(network: Network, batches: tf.data.Dataset) -> tuple[np.ndarray, 
 
 
 def _hits(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    if labels.dtype.is_floating:
+        labels = tf.argmax(labels, -1, tf.int32)  # of a mixed picture, the larger share
     return tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), labels), tf.float32)

@@ -39,6 +39,12 @@ def augmenting(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def mixing(tmp_path_factory):
+    policy = [{"op": "flip_left_right"}, {"op": "mixup", "alpha": 1.0}, {"op": "cutmix"}]
+    return write_preprocessing(tmp_path_factory.mktemp("mixing"), policy)
+
+
+@pytest.fixture(scope="session")
 def features(tmp_path_factory, module, examples, augmenting):
     """FnArgs of the feature files: of two augmented views, and of the eval split as served."""
     folder = tmp_path_factory.mktemp("features")

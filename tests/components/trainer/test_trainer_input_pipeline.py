@@ -90,6 +90,25 @@ def test_a_view_is_what_the_augmentation_graph_draws_for_id_and_epoch(examples, 
         ) in shown
 
 
+def test_mixed_batches_have_mixed_labels_and_come_again_after_a_resumption(make_pictures, mixing):
+    whole = read(make_pictures(mixing).batches(8, 0, 2))
+    assert equal(whole[4:], read(make_pictures(mixing).batches(8, 0, 2, start=4)))
+    shares = np.concatenate([labels for _, labels in whole])
+    assert shares.shape == (96, len(LABELS)) and shares.dtype == np.float32
+    np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
+    assert np.mean(shares.max(-1) < 0.99) > 0.3
+    first, again = whole[0], read(make_pictures(mixing).batches(8, 1, 1))[0]
+    assert not np.array_equal(first[1], again[1])
+
+
+def test_pictures_are_mixed_in_the_trainer_alone(examples, mixing):
+    settings = load_preprocessing(mixing)
+    assert settings.augmented  # by its flips
+    assert not settings._replace(augment=[{"op": "mixup"}]).augmented
+    batches, _ = eval_batches(record_files(examples, "train"), settings, 16)
+    assert all(labels.dtype == tf.int32 for _, labels in batches)
+
+
 def test_how_the_records_lie_in_files_does_not_matter(preprocessing, examples, tmp_path):
     write_split(tmp_path, "train", 50, files=5)
     settings = load_preprocessing(preprocessing)

@@ -31,6 +31,22 @@ def test_a_weight_counts_each_picture_of_its_class():
     assert float(weighted) == pytest.approx((plain * [2, 0.5, 0.5]).mean())
 
 
+def test_shares_of_classes_cost_what_their_labels_cost():
+    hard = tf.one_hot(LABELS, 3)
+    loss = get_batch_loss(cross_entropy, 3, smoothing=0.1, weights=[2.0, 1.0, 0.5])
+    assert float(loss(hard, LOGITS)) == pytest.approx(float(loss(LABELS, LOGITS)))
+    other = tf.reverse(LABELS, [0])
+    half = (hard + tf.one_hot(other, 3)) / 2
+    plain = get_batch_loss(cross_entropy, 3)
+    mean = (float(plain(LABELS, LOGITS)) + float(plain(other, LOGITS))) / 2
+    assert float(plain(half, LOGITS)) == pytest.approx(mean)
+    # A mixed picture weighs what its parts weigh.
+    one = get_batch_loss(cross_entropy, 3, weights=[2.0, 1.0, 0.5])
+    assert float(one(half[:1], LOGITS[:1])) == pytest.approx(
+        float(plain(half[:1], LOGITS[:1])) * (2 + 0.5) / 2
+    )
+
+
 def test_balanced_classes_weigh_the_same_and_a_picture_one_on_average():
     counts = np.array([60, 30, 10])
     weights = np.array(class_weights("balanced", ["a", "b", "c"], lambda: counts))

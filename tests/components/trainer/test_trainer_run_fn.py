@@ -400,3 +400,15 @@ def test_an_endpoint_without_room_is_an_error(make_fn_args, module, tmp_path):
     head = {"endpoint": "tiny/map", "weight": 0.4}
     with pytest.raises(BackboneError, match="is 4x4 for images of 8x8 pixels"):
         run_fn(make_fn_args(model=model_section(module, auxiliary_head=head), preprocessing=small))
+
+
+def test_training_learns_from_mixed_pictures_and_resumes_alike(make_fn_args, mixing):
+    changes = {"preprocessing": mixing, "train": train_section(("all", 4, 1e-2))}
+    whole, killed = make_fn_args("whole", **changes), make_fn_args("killed", **changes)
+    run_fn(whole)
+    with pytest.raises(Killed):
+        run_fn(dataclasses.replace(killed, progress=lambda total: KillAfter(100)))
+    run_fn(killed)
+    assert_equal(killed, whole)
+    history = history_of(whole)
+    assert history[-1]["eval_loss"] < history[0]["eval_loss"]
