@@ -189,19 +189,11 @@ def print_config(out: str | None) -> None:
 @json_option
 def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_json: bool) -> None:
     """Write the report of a run again, by default the last one's, and say where it lies."""
-    from pipeline.lineage import open_store, read_run, run_ids
     from pipeline.report import write_report
     from pipeline.summary import summarize
 
     places = _places(runs, name)
-    store = open_store(places.metadata)
-    known = run_ids(store)
-    chosen = run_id or (known[-1] if known else None)
-    found = read_run(store, chosen) if chosen else None
-    if found is None:
-        raise ConfigError(
-            f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
-        )
+    found = _run(places, run_id)
     folder = places.report(found.id)
     summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
     path = write_report(found, summary, folder)
@@ -269,6 +261,104 @@ def show_module(handle: str, as_json: bool) -> None:
         _print_json(shown)
     else:
         click.echo(described(shown))
+
+
+@main.group()
+def augment() -> None:
+    """See what augmentation makes of your pictures."""
+
+
+@augment.command("preview")
+@config_argument
+@set_option
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A picture to show; may be repeated. By default some of the configuration's source.",
+)
+@click.option(
+    "--out",
+    default="preview.png",
+    show_default=True,
+    type=click.Path(dir_okay=False),
+    help="The contact sheet, a PNG.",
+)
+def preview_augmentation(
+    config: str, overrides: tuple[str, ...], images: tuple[Path, ...], out: str
+) -> None:
+    """Draw pictures beside augmented views of them, with what each op drew.
+
+    The views are those that a run would train on. Try a policy with --set transform.augment=NAME.
+    """
+    from pipeline.augment import preview
+    from pipeline.config_file import load_config
+
+    _write(out, preview(load_config(config, overrides), images))
+    click.echo(out)
+
+
+@augment.command("replay")
+@click.argument("run_id", metavar="RUN")
+@click.argument("example")
+@click.argument("view", type=click.IntRange(0))
+@runs_option
+@name_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    help="The PNG; by default EXAMPLE-VIEW.png among the run's reports.",
+)
+@json_option
+def replay_view(
+    run_id: str,
+    example: str,
+    view: int,
+    runs: str,
+    name: str | None,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Draw an augmented picture of a past run again, to the pixel.
+
+    RUN is a run's id, or "last". EXAMPLE is the id or the path of a training picture. VIEW counts
+    from 0; where the Trainer draws the views, it is the epoch.
+    """
+    from pipeline.augment import replay
+
+    places = _places(runs, name)
+    run = _run(places, None if run_id == "last" else run_id)
+    found = replay(run, example, view)
+    if out is None:
+        folder = places.report(run.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        out = str(folder / f"{found.id}-{view}.png")
+    _write(out, found.png)
+    if as_json:
+        facts = {"id": found.id, "path": found.path, "label": found.label, "view": view}
+        _print_json({"run_id": run.id, **facts, "drawn": found.lines, "picture": out})
+        return
+    click.echo(f"{found.path} ({found.label}), view {view} of run {run.id}")
+    for line in found.lines:
+        click.echo(f"  {line}")
+    click.echo(out)
+
+
+def _run(places: "Places", run_id: str | None) -> "Run":
+    """A run by its id, or the last one."""
+    from pipeline.lineage import open_store, read_run, run_ids
+
+    store = open_store(places.metadata)
+    known = run_ids(store)
+    chosen = run_id or (known[-1] if known else None)
+    found = read_run(store, chosen) if chosen else None
+    if found is None:
+        raise ConfigError(
+            f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
+        )
+    return found
 
 
 def _seconds(places: "Places", run: "Run") -> float:

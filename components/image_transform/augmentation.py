@@ -101,9 +101,26 @@ def get_policy(spec: Any, frame: Frame) -> Op:
     Raises:
       ConfigError: as `check_policy`; or an op by import path that cannot be used.
     """
+    steps = get_steps(spec, frame)
+
+    def policy(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(steps)))
+        for (_, op), op_seed in zip(steps, seeds, strict=True):
+            image = op(image, op_seed)
+        return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), [*frame.image_size, 3])
+
+    return policy
+
+
+def get_steps(spec: Any, frame: Frame) -> list[tuple[str, Op]]:
+    """Makes a policy's ops, with their names; among them, without a name, what sets the size.
+
+    Args and errors as of `get_policy`. A view applies one after the other, each with its share of
+    the view's seed: `tf.random.experimental.stateless_split(seed, number of ops)`.
+    """
     specs, _ = split_policy(check_policy(spec))
     names = [one["op"] for one in specs]
-    ops = [_make(one) for one in specs]
+    steps = [(one["op"], _make(one)) for one in specs]
     if "random_resized_crop" in names:
         to_size = _stretch(frame.image_size)
     elif {"central_crop", "resize"} & set(names):
@@ -111,17 +128,10 @@ def get_policy(spec: Any, frame: Frame) -> Op:
     else:
         to_size = _fit(frame)
     moves = [i for i, name in enumerate(names) if name in MOVING or is_own(name)]
-    ops.insert(max(moves, default=-1) + 1, to_size)
+    steps.insert(max(moves, default=-1) + 1, ("", to_size))
     if "affine" in names:
-        ops.insert(0, _enlarge(frame.image_size))
-
-    def policy(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(ops)))
-        for op, op_seed in zip(ops, seeds, strict=True):
-            image = op(image, op_seed)
-        return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), [*frame.image_size, 3])
-
-    return policy
+        steps.insert(0, ("", _enlarge(frame.image_size)))
+    return steps
 
 
 def get_mix(spec: Any) -> ops_batch.BatchOp | None:

@@ -1,6 +1,9 @@
-"""What the augmentation ops share: their type, and how each draws its numbers from its seed."""
+"""What the augmentation ops share: their type, how each draws its numbers, and how to see them."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -10,27 +13,34 @@ Op = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Pair = tuple[float, float]
 """A smallest and a largest number."""
 
-
-def between(limits: Pair, seed: tf.Tensor) -> tf.Tensor:
-    """Draws a number, float32, evenly between the limits."""
-    return tf.random.stateless_uniform([], seed) * (limits[1] - limits[0]) + limits[0]
+_NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 
 
-def whole_between(limits: Pair, seed: tf.Tensor) -> tf.Tensor:
-    """Draws a whole number, int32, both limits included."""
-    return tf.random.stateless_uniform([], seed, int(limits[0]), int(limits[1]) + 1, tf.int32)
+def between(name: str, limits: Pair, seed: tf.Tensor) -> tf.Tensor:
+    """Draws a number, float32, evenly between the limits, and notes it."""
+    number = tf.random.stateless_uniform([], seed) * (limits[1] - limits[0]) + limits[0]
+    note(**{name: number})
+    return number
 
 
-def drawn(limits: Pair, adjust: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Op:
+def whole_between(name: str, limits: Pair, seed: tf.Tensor) -> tf.Tensor:
+    """Draws a whole number, int32, both limits included, and notes it."""
+    number = tf.random.stateless_uniform([], seed, int(limits[0]), int(limits[1]) + 1, tf.int32)
+    note(**{name: number})
+    return number
+
+
+def drawn(name: str, limits: Pair, adjust: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Op:
     """Makes an op that draws one number between the limits, adjusts by it, and clips to [0, 1].
 
     Args:
+      name: of the number.
       limits: of the number.
       adjust: (image, number) -> image.
     """
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(adjust(image, between(limits, seed)), 0.0, 1.0)
+        return tf.clip_by_value(adjust(image, between(name, limits, seed)), 0.0, 1.0)
 
     return op
 
@@ -45,6 +55,25 @@ def at_times(probability: float, change: Callable[[tf.Tensor], tf.Tensor]) -> Op
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         chosen = tf.random.stateless_uniform([], seed) < probability
+        note(applied=chosen)
         return tf.cond(chosen, lambda: change(image), lambda: tf.identity(image))
 
     return op
+
+
+def note(**values: tf.Tensor) -> None:
+    """Leaves scalars that an op drew, by name, for `noting`. An op of one's own may do without."""
+    notes = _NOTES.get()
+    if notes is not None:
+        notes |= {name: value.numpy().item() for name, value in values.items()}
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[dict[str, Any]]:
+    """Collects what one op draws while it runs eagerly: its scalars by name."""
+    notes: dict[str, Any] = {}
+    token = _NOTES.set(notes)
+    try:
+        yield notes
+    finally:
+        _NOTES.reset(token)

@@ -153,5 +153,6 @@ def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augme
         facts.append({"label": label, "path": path, "id": id, "views": views})
     name = augment if isinstance(augment, str) else ", ".join(one["op"] for one in augment)
     title = f"Augmentation: {name or 'none'}"
-    draw_contact_sheet(os.path.join(folder, "contact_sheet.png"), title, rows)
+    with tf.io.gfile.GFile(os.path.join(folder, "contact_sheet.png"), "wb") as file:
+        file.write(draw_contact_sheet(title, rows))
     write_json(folder, "contact_sheet.json", facts)

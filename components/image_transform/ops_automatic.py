@@ -7,12 +7,12 @@ of them alters the label, write a list of ops instead.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from components.image_transform.drawing import Op
+from components.image_transform.drawing import Op, note
 from components.image_transform.ops_colour import equalized, invert_above, keep_bits, stretched
 from components.image_transform.ops_detail import sharpened
 from components.image_transform.ops_geometry import warp
@@ -43,6 +43,25 @@ TRIVIAL_AUGMENT = Reach(0.99, 32 / 224, 135, 0.99, 6)
 """Source: the wide space of Müller and Hutter 2021, table 6; a shift of 32 pixels at 224."""
 
 
+CHANGES = (
+    "identity",
+    "autocontrast",
+    "equalize",
+    "rotation",
+    "solarize",
+    "posterize",
+    "colour",
+    "contrast",
+    "brightness",
+    "sharpness",
+    "shear_x",
+    "shear_y",
+    "translation_x",
+    "translation_y",
+)
+"""What both ops choose among."""
+
+
 def rand_augment(count: int = 2, magnitude: int = 9, fill: str = "reflect") -> Op:
     """Applies some of fourteen changes, one after the other, each as likely and of one magnitude.
 
@@ -56,8 +75,11 @@ def rand_augment(count: int = 2, magnitude: int = 9, fill: str = "reflect") -> O
     change = _make_change(RAND_AUGMENT, fill)
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        for one in tf.unstack(tf.random.experimental.stateless_split(seed, count)):
-            image = change(image, one, tf.constant(magnitude / _MAGNITUDES))
+        strength = tf.constant(magnitude / _MAGNITUDES)
+        for i, one in enumerate(tf.unstack(tf.random.experimental.stateless_split(seed, count))):
+            which, signed = _choose(one, strength)
+            note(**{f"change_{i + 1}": which, f"strength_{i + 1}": signed})
+            image = change(image, which, signed)
         return image
 
     return op
@@ -76,52 +98,59 @@ def trivial_augment(fill: str = "reflect") -> Op:
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seed, drawn = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         magnitude = tf.random.stateless_uniform([], drawn, maxval=_MAGNITUDES + 1, dtype=tf.int32)
-        return change(image, seed, tf.cast(magnitude, tf.float32) / _MAGNITUDES)
+        which, signed = _choose(seed, tf.cast(magnitude, tf.float32) / _MAGNITUDES)
+        note(change_1=which, strength_1=signed)
+        return change(image, which, signed)
 
     return op
 
 
+def _choose(seed: tf.Tensor, strength: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The number of a change, and the strength with a sign: which way, where there are two."""
+    ours, theirs = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    which = tf.random.stateless_uniform([], theirs, maxval=len(CHANGES), dtype=tf.int32)
+    return which, tf.where(tf.random.stateless_uniform([], ours) < 0.5, -strength, strength)
+
+
 def _make_change(reach: Reach, fill: str) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]:
-    """(image, seed, strength from 0 to 1) -> image, changed in one of fourteen ways."""
+    """(image, number of a change, strength from -1 to 1) -> image; one graph for all calls."""
 
     @tf.function(
         input_signature=[
             tf.TensorSpec([None, None, 3]),
-            tf.TensorSpec([2], tf.int32),
+            tf.TensorSpec([], tf.int32),
             tf.TensorSpec([]),
         ],
         autograph=False,
     )
-    def change(image: tf.Tensor, seed: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
-        ours, theirs = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        signed = tf.where(tf.random.stateless_uniform([], ours) < 0.5, -strength, strength)
-        factor = 1 + signed * reach.factor
+    def change(image: tf.Tensor, which: tf.Tensor, signed: tf.Tensor) -> tf.Tensor:
+        strength, factor = tf.abs(signed), 1 + signed * reach.factor
         angle = signed * reach.rotation * (math.pi / 180)
-        slant, shift = signed * reach.shear, signed * reach.translation
         cosine, sine = tf.cos(angle), tf.sin(angle)
-
-        def moved(rows: list[list], shift: list) -> tf.Tensor:
-            return warp(image, tf.stack([tf.stack(row) for row in rows]), tf.stack(shift), fill)
-
+        slant, shift = signed * reach.shear, signed * reach.translation
         taken = tf.cast(tf.round(strength * reach.bits), tf.int32)
-        ways = [
-            lambda: tf.identity(image),
-            lambda: stretched(image),
-            lambda: equalized(image),
-            lambda: moved([[cosine, -sine], [sine, cosine]], [0.0, 0.0]),
-            lambda: invert_above(image, 1 - strength),
-            lambda: keep_bits(image, 8 - taken),
-            lambda: _blend(tf.image.rgb_to_grayscale(image), image, factor),
-            lambda: _blend(_mean_grey(image), image, factor),
-            lambda: _blend(0.0, image, factor),
-            lambda: sharpened(image, factor),
-            lambda: moved([[1.0, slant], [0.0, 1.0]], [0.0, 0.0]),
-            lambda: moved([[1.0, 0.0], [slant, 1.0]], [0.0, 0.0]),
-            lambda: moved([[1.0, 0.0], [0.0, 1.0]], [shift, 0.0]),
-            lambda: moved([[1.0, 0.0], [0.0, 1.0]], [0.0, shift]),
-        ]
-        which = tf.random.stateless_uniform([], theirs, maxval=len(ways), dtype=tf.int32)
-        return tf.ensure_shape(tf.switch_case(which, ways), [None, None, 3])
+
+        def moved(matrix: list[list], shift: Sequence = (0.0, 0.0)) -> tf.Tensor:
+            return warp(image, tf.stack([tf.stack(row) for row in matrix]), tf.stack(shift), fill)
+
+        ways = {
+            "identity": lambda: tf.identity(image),
+            "autocontrast": lambda: stretched(image),
+            "equalize": lambda: equalized(image),
+            "rotation": lambda: moved([[cosine, -sine], [sine, cosine]]),
+            "solarize": lambda: invert_above(image, 1 - strength),
+            "posterize": lambda: keep_bits(image, 8 - taken),
+            "colour": lambda: _blend(tf.image.rgb_to_grayscale(image), image, factor),
+            "contrast": lambda: _blend(_mean_grey(image), image, factor),
+            "brightness": lambda: _blend(0.0, image, factor),
+            "sharpness": lambda: sharpened(image, factor),
+            "shear_x": lambda: moved([[1.0, slant], [0.0, 1.0]]),
+            "shear_y": lambda: moved([[1.0, 0.0], [slant, 1.0]]),
+            "translation_x": lambda: moved([[1.0, 0.0], [0.0, 1.0]], [shift, 0.0]),
+            "translation_y": lambda: moved([[1.0, 0.0], [0.0, 1.0]], [0.0, shift]),
+        }
+        changed = tf.switch_case(which, [ways[name] for name in CHANGES])
+        return tf.ensure_shape(changed, [None, None, 3])
 
     return change
 

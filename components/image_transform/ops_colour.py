@@ -20,7 +20,7 @@ def brightness(delta: float = 32 / 255) -> Op:
 
     Source: slim's inception_preprocessing, 32 / 255.
     """
-    return drawn((-delta, delta), lambda image, shift: image + shift)
+    return drawn("delta", (-delta, delta), lambda image, shift: image + shift)
 
 
 def contrast(factor: Pair = (0.5, 1.5)) -> Op:
@@ -31,7 +31,7 @@ def contrast(factor: Pair = (0.5, 1.5)) -> Op:
 
     Source: slim's inception_preprocessing (slow mode), 0.5 to 1.5.
     """
-    return drawn(factor, tf.image.adjust_contrast)
+    return drawn("factor", factor, tf.image.adjust_contrast)
 
 
 def saturation(factor: Pair = (0.5, 1.5)) -> Op:
@@ -42,7 +42,7 @@ def saturation(factor: Pair = (0.5, 1.5)) -> Op:
 
     Source: slim's inception_preprocessing, 0.5 to 1.5.
     """
-    return drawn(factor, tf.image.adjust_saturation)
+    return drawn("factor", factor, tf.image.adjust_saturation)
 
 
 def hue(delta: float = 0.2) -> Op:
@@ -53,7 +53,7 @@ def hue(delta: float = 0.2) -> Op:
 
     Source: slim's inception_preprocessing (slow mode), 0.2.
     """
-    return drawn((-delta, delta), tf.image.adjust_hue)
+    return drawn("delta", (-delta, delta), tf.image.adjust_hue)
 
 
 def gamma(exponent: Pair = (0.8, 1.25)) -> Op:
@@ -65,7 +65,7 @@ def gamma(exponent: Pair = (0.8, 1.25)) -> Op:
     Source: albumentations' RandomGamma draws from 0.8 to 1.2.
     """
     low, high = math.log(exponent[0]), math.log(exponent[1])
-    return drawn((low, high), lambda image, power: image ** tf.exp(power))
+    return drawn("log_exponent", (low, high), lambda image, power: image ** tf.exp(power))
 
 
 def grey(probability: float = 0.1) -> Op:
@@ -87,7 +87,7 @@ def posterize(bits: Pair = (4, 8)) -> Op:
 
     Source: AutoAugment (Cubuk et al. 2019), 4 to 8.
     """
-    return lambda image, seed: keep_bits(image, whole_between(bits, seed))
+    return lambda image, seed: keep_bits(image, whole_between("bits", bits, seed))
 
 
 def solarize(threshold: Pair = (0.5, 1.0)) -> Op:
@@ -98,7 +98,7 @@ def solarize(threshold: Pair = (0.5, 1.0)) -> Op:
 
     Source: AutoAugment (Cubuk et al. 2019) draws from 0 to 1; the upper half keeps most pixels.
     """
-    return drawn(threshold, invert_above)
+    return drawn("threshold", threshold, invert_above)
 
 
 def equalize(probability: float = 0.5) -> Op:

@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from components.image_transform.drawing import Op, Pair, between, drawn, whole_between
+from components.image_transform.drawing import Op, Pair, between, drawn, note, whole_between
 
 
 def blur(sigma: Pair = (0.1, 2.0)) -> Op:
@@ -21,7 +21,7 @@ def blur(sigma: Pair = (0.1, 2.0)) -> Op:
     Source: SimCLR (Chen et al. 2020), 0.1 to 2.0 at 224 pixels.
     """
 
-    return drawn(sigma, blurred)
+    return drawn("sigma", sigma, blurred)
 
 
 def sharpness(factor: Pair = (0.5, 1.5)) -> Op:
@@ -32,7 +32,7 @@ def sharpness(factor: Pair = (0.5, 1.5)) -> Op:
 
     Source: AutoAugment (Cubuk et al. 2019), 0.1 to 1.9; Pillow's SMOOTH kernel.
     """
-    return drawn(factor, sharpened)
+    return drawn("factor", factor, sharpened)
 
 
 def noise(deviation: Pair = (0.0, 0.05)) -> Op:
@@ -45,7 +45,7 @@ def noise(deviation: Pair = (0.0, 0.05)) -> Op:
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seed, noise_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         normal = tf.random.stateless_normal(tf.shape(image), noise_seed)
-        return tf.clip_by_value(image + between(deviation, seed) * normal, 0.0, 1.0)
+        return tf.clip_by_value(image + between("deviation", deviation, seed) * normal, 0.0, 1.0)
 
     return op
 
@@ -60,7 +60,7 @@ def jpeg_quality(quality: Pair = (50, 100)) -> Op:
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         pixels = tf.cast(tf.round(image * 255), tf.uint8)
         jpeg = tf.raw_ops.EncodeJpegVariableQuality(
-            images=pixels, quality=whole_between(quality, seed)
+            images=pixels, quality=whole_between("quality", quality, seed)
         )
         return tf.cast(tf.io.decode_jpeg(jpeg, channels=3), tf.float32) * (1 / 255)
 
@@ -96,12 +96,14 @@ def erasing(
         sides = tf.stack([tf.sqrt(covered / ratio), tf.sqrt(covered * ratio)])
         sides = tf.clip_by_value(tf.round(sides), 1.0, size)
         begin = tf.floor(tf.stack([down, right]) * (size - sides + 1))
+        applied = chance < probability
+        note(applied=applied, top=begin[0], left=begin[1], height=sides[0], width=sides[1])
         inside = in_box(tf.shape(image)[:2], begin, begin + sides)
         if fill == "noise":
             cover = tf.random.stateless_uniform(tf.shape(image), noise_seed)
         else:
             cover = tf.fill(tf.shape(image), {"grey": 0.5, "black": 0.0}[fill])
-        return tf.where(inside[..., tf.newaxis] & (chance < probability), cover, image)
+        return tf.where(inside[..., tf.newaxis] & applied, cover, image)
 
     return op
 

@@ -10,7 +10,7 @@ import math
 import tensorflow as tf
 
 from components.image_transform.arguments import CROP_AREA
-from components.image_transform.drawing import Op, Pair, at_times
+from components.image_transform.drawing import Op, Pair, at_times, note, whole_between
 from components.image_transform.preprocessing import Frame, fit
 
 
@@ -38,6 +38,7 @@ def random_resized_crop(area: Pair = CROP_AREA, aspect: Pair = (3 / 4, 4 / 3)) -
             aspect_ratio_range=aspect,
             max_attempts=100,
         )
+        note(top=begin[0], left=begin[1], height=size[0], width=size[1])
         return tf.slice(image, begin, tf.concat([size[:2], [3]], 0))
 
     return op
@@ -103,7 +104,7 @@ def quarter_turn() -> Op:
     """Turns by 0, 90, 180 or 270 degrees, each as likely. Height and width may change places."""
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        turns = tf.random.stateless_uniform([], seed, maxval=4, dtype=tf.int32)
+        turns = whole_between("turns", (0, 3), seed)
         ways = [
             lambda: tf.identity(image),
             lambda: tf.reverse(tf.transpose(image, [1, 0, 2]), [0]),
@@ -145,6 +146,9 @@ def affine(
         drawn = tf.random.stateless_uniform([5], seed, -1.0, 1.0) * tf.constant(limits)
         angle, slant, down, right, size = tf.unstack(drawn)
         shrink = tf.exp(-(middle + size * reach))
+        note(
+            rotation=angle / radians, shear=slant / radians, right=right, down=down, zoom=1 / shrink
+        )
         # From a pixel of the output to where in the input it comes from: turn after slant.
         cosine, sine, tangent = tf.cos(angle), tf.sin(angle), tf.tan(slant)
         x_from = (cosine + tangent * sine, tangent * cosine - sine)
