@@ -14,6 +14,7 @@ from components.backbone.handles import (
 )
 from components.errors import BackboneError, ConfigError
 from components.image_example_gen.sources import check_listing, list_source
+from components.image_transform.policies import own_ops
 from components.importing import import_object
 from components.registry_pusher.addresses import check_address, check_name
 from pipeline.config import Config
@@ -97,8 +98,13 @@ def check_module(config: Config) -> None:
     Raises:
       BackboneError: the handle leads to no module, or the module cannot be trained as configured,
         lacks the auxiliary endpoint, or takes pictures of another size.
-      ConfigError: a head, a loss or a run_fn that cannot be imported.
+      ConfigError: a head, a loss, a run_fn or an op of one's own that cannot be used.
     """
+    if own_ops(config.transform.augment):
+        from components.image_transform.augmentation import get_policy
+        from components.image_transform.preprocessing import Frame
+
+        get_policy(config.transform.augment, Frame(config.transform.image_size))
     for key in ("model.head", "model.loss", "train.run_fn"):
         section, name = key.split(".")
         import_object(getattr(getattr(config, section), name), key)

@@ -48,7 +48,7 @@ def _words(notes: dict[str, Any]) -> str:
         said.append("{}×{} at {}, {}".format(*box))
     for name, value in notes.items():
         unit = "°" if name in ("rotation", "shear") else ""
-        if value or len(notes) == 1:  # not what an affine op was not asked for
+        if value not in (0, 1) or len(notes) == 1:  # not what an affine op was not asked for
             said.append(f"{name} {_number(value)}{unit}")
     return ", ".join(said)
 

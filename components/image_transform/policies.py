@@ -1,4 +1,4 @@
-"""Named augmentation policies, as data: what each does, where it helps, and where it harms.
+"""Named augmentation policies, as data. docs/augmentation.md shows where each helps and harms.
 
 A policy is a list of ops, applied in order. Choose by one question: which changes of a picture
 would a person still give the same label? An augmentation that crosses this line teaches noise.
@@ -11,15 +11,9 @@ from components.errors import ConfigError, nearest
 from components.image_transform.arguments import BATCH, CROP_AREA, check_op, is_own
 
 POLICIES: dict[str, list[dict[str, Any]]] = {
-    # Every epoch shows the same pictures, cut as evaluation cuts them. For a frozen backbone
-    # (features are then computed once), and to see what augmentation brings at all. Harms by
-    # overfitting as soon as the backbone itself is trained on few pictures.
+    # Nothing; the default, and what a frozen backbone needs.
     "none": [],
-    # Slim's Inception recipe (inception_preprocessing, fast mode, less its rescaling to [-1, 1]).
-    # Helps with photographs of objects that fill any part of the frame, and with much data or
-    # long training: it is made for ImageNet. Harms where a small part decides and may be cut off
-    # (defects, lesions), where left and right differ (text, road signs), where shade or colour is
-    # the label (ripeness), and in short training on few pictures.
+    # Slim's Inception recipe (inception_preprocessing, fast mode, less its rescaling).
     "natural": [
         # Slim says 0.05, but also asks for a tenth of a box as large as the picture: so 0.1.
         {"op": "random_resized_crop", "area": [0.1, 1.0], "aspect": [3 / 4, 4 / 3]},
@@ -27,8 +21,7 @@ POLICIES: dict[str, list[dict[str, Any]]] = {
         {"op": "brightness", "delta": 32 / 255},
         {"op": "saturation", "factor": [0.5, 1.5]},
     ],
-    # The same with a gentle hand. Helps where a good backbone is fine-tuned for a few epochs on
-    # hundreds or thousands of photographs, the usual case here. Harms in the same places, less.
+    # The same with a gentle hand, for short fine-tuning.
     "natural_light": [
         {"op": "random_resized_crop", "area": [0.4, 1.0], "aspect": [4 / 5, 5 / 4]},
         {"op": "flip_left_right"},
@@ -36,18 +29,14 @@ POLICIES: dict[str, list[dict[str, Any]]] = {
         {"op": "contrast", "factor": [0.85, 1.15]},
         {"op": "saturation", "factor": [0.8, 1.2]},
     ],
-    # Geometry freely, colour never. Helps with fruit, plants, food, minerals, stained tissue: no
-    # up and down, and colour carries the label. Harms where position or upright stance matters,
-    # and where light differs between training and use: then add brightness.
+    # Geometry freely, colour never: ripeness lies in colour.
     "produce": [
         {"op": "flip_left_right"},
         {"op": "flip_up_down"},
         {"op": "affine", "rotation": 30, "fill": "reflect"},
         {"op": "random_resized_crop", "area": [0.4, 1.0], "aspect": [3 / 4, 4 / 3]},
     ],
-    # A small turn, shift, slant and change of size, never a mirror. Helps with digits, letters and
-    # symbols, one a picture. Harms where writing runs to the border, and turned further than
-    # this a 6 nears a 9.
+    # A small turn, shift, slant and change of size, never a mirror.
     "digits": [
         {
             "op": "affine",
@@ -58,18 +47,14 @@ POLICIES: dict[str, list[dict[str, Any]]] = {
             "fill": "nearest",
         },
     ],
-    # The eight symmetries of the square, all equally likely, and a little light. Helps with what
-    # is seen from straight above: satellite and drone pictures, microscope slides, parts on a
-    # belt. Harms wherever gravity shows: horizons, people, buildings from the ground.
+    # The eight symmetries of the square, and a little light.
     "overhead": [
         {"op": "flip_left_right"},
         {"op": "quarter_turn"},
         {"op": "brightness", "delta": 0.08},
         {"op": "contrast", "factor": [0.9, 1.1]},
     ],
-    # Symmetries and exposure, no crop. Helps with grey texture of one frame: solar cells, steel,
-    # cloth, castings, where a small defect anywhere decides and must stay in view. Harms where
-    # the direction of a mark is its kind (a scratch along or across), or brightness is the label.
+    # Symmetries and exposure, no crop: a small defect anywhere decides.
     "industrial": [
         {"op": "flip_left_right"},
         {"op": "flip_up_down"},
@@ -77,9 +62,7 @@ POLICIES: dict[str, list[dict[str, Any]]] = {
         {"op": "brightness", "delta": 0.1},
         {"op": "contrast", "factor": [0.8, 1.2]},
     ],
-    # What a scanner or a steady hand does to a page: slightly askew, shifted, lighter, greyer.
-    # Helps with scans, forms, receipts. Harms where pages come upside down in use (add
-    # quarter_turn), and where the colour of a stamp or logo decides (drop grey).
+    # What a scanner or a steady hand does to a page.
     "document": [
         {
             "op": "affine",

@@ -196,6 +196,20 @@ def test_a_module_without_training_mode_is_refused_where_it_would_be_trained(
         assert graft("check", config, "--modules", "--set", way)[0] == 0
 
 
+def test_an_op_of_ones_own_is_tried_before_any_work(graft, write, tmp_path, monkeypatch):
+    config = write(transform={"augment": [{"op": "ripeness_ops.warmer", "by": 0.1}]})
+    assert "'ripeness_ops.warmer' cannot be imported" in refusal(
+        graft, "check", config, "--modules"
+    )
+    code = "def warmer(by):\n    return lambda image, seed: image + [by, 0.0, -by]\n"
+    (tmp_path / "ripeness_ops.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert graft("check", config, "--modules")[0] == 0
+    wrong = "transform.augment=[{op: ripeness_ops.warmer, bye: 0.1}]"
+    message = refusal(graft, "check", config, "--modules", "--set", wrong)
+    assert message.startswith("error: transform.augment: ripeness_ops.warmer") and "bye" in message
+
+
 def test_a_pattern_that_matches_no_variable_is_said_with_some_that_there_are(graft, write):
     phases = [{"train": ["*/blok_1/*"], "epochs": 1, "learning_rate": 0.1}]
     config = write(train={"phases": phases})

@@ -1,6 +1,7 @@
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +110,15 @@ def test_ops_by_import_path_are_the_users_own():
     assert check_policy([sparkle]) == [sparkle]
     assert own_ops([sparkle, {"op": "hue"}, sparkle]) == ["my_task.ops.sparkle"]
     assert own_ops("natural") == []
+
+
+def test_the_guide_shows_every_policy_and_every_op_with_its_arguments():
+    guide = (Path(__file__).parents[3] / "docs" / "augmentation.md").read_text()
+    for name in POLICIES:
+        assert f"\n### {name}\n\n![](images/policy_{name}.jpg)\n" in guide
+        assert (Path(__file__).parents[3] / f"docs/images/policy_{name}.jpg").is_file()
+    rows = [line for line in guide.splitlines() if line.startswith("| `")]
+    for name, arguments in ARGUMENTS.items():
+        (row,) = [row for row in rows if f"`{name}`" in row.split("|")[1]]
+        for argument in arguments:
+            assert f"`{argument}: " in row, (name, argument)
