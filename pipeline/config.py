@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
+from components.image_example_gen.pictures import MAX_PIXELS
 from components.image_transform.policies import POLICIES, check_policy, split_policy
 from components.registry_pusher.addresses import holds_secret
 
@@ -62,7 +63,7 @@ class Data(Section):
         0.05, description="Largest share of inputs that may be rejected before the run fails."
     )
     max_pixels: int = Field(
-        89_478_485,
+        MAX_PIXELS,
         gt=0,
         description="Width times height above which a picture is rejected before it is decoded; "
         "the default is Pillow's own bound.",

@@ -1,9 +1,12 @@
 """Asks a pushed model about image files."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from components.errors import ServingError
+from components.image_example_gen.normalising import normalised
+from components.image_example_gen.pictures import MAX_PIXELS, Unusable
 from components.pusher.push import newest
 from pipeline.lineage import open_store, read_run, run_ids
 from pipeline.places import Places
@@ -38,7 +41,7 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
 
     Args:
       model: a SavedModel folder.
-      images: JPEG, PNG, GIF or BMP files.
+      images: files of the formats that can be trained on.
       top: how many classes to give for each.
 
     Returns:
@@ -63,12 +66,14 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
         except OSError as e:
             answers.append({"path": str(image), "error": f"cannot be read ({e.strerror})"})
             continue
+        with contextlib.suppress(Unusable):  # the model then says that it cannot read it
+            content = normalised(content, MAX_PIXELS)
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
         example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
         try:
             said = ask(examples=tf.constant([example.SerializeToString()]))
         except tf.errors.InvalidArgumentError:
-            error = "is no picture that the model can read (JPEG, PNG, GIF or BMP)"
+            error = "is no picture that can be read (JPEG, PNG, GIF, BMP, WebP or TIFF)"
             answers.append({"path": str(image), "error": error})
             continue
         scores, names = said["probabilities"][0].numpy(), said["all_classes"][0].numpy()

@@ -46,10 +46,12 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
 
 
 def _warnings(run: Run) -> list[str]:
-    """What the data has that it should not, where that did not end the run."""
+    """What the data has that one should know of, where that did not end the run."""
+    notes = _property(run, "ImageExampleGen", "examples", "notes") or []
     gate = run.output("DataGate", "gate")
     said = (gate.json("gate.json") if gate else None) or {}
-    return [f"{x['split']}: {x['feature']}: {x['reason']}" for x in said.get("anomalies", [])]
+    anomalies = said.get("anomalies", [])
+    return [*notes, *(f"{x['split']}: {x['feature']}: {x['reason']}" for x in anomalies)]
 
 
 def blessing(run: Run) -> dict[str, Any]:

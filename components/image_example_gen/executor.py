@@ -4,7 +4,7 @@ import collections
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +19,7 @@ from components.files import empty
 from components.image_example_gen import work
 from components.image_example_gen.grouping import Grouping, Seen, join
 from components.image_example_gen.listing import SPLITS, Entry, Reject
+from components.image_example_gen.pictures import FOREIGN
 from components.image_example_gen.reading import units
 from components.image_example_gen.sources import (
     Listing,
@@ -167,7 +168,8 @@ def _describe(
 ) -> None:
     splits = collections.Counter(row.split for row in written)
     counts = {split: splits[split] for split in SPLITS}
-    rows = "".join("\0".join(row) + "\n" for row in sorted(written))
+    rows = "".join("\0".join(row[:4]) + "\n" for row in sorted(written))
+    formats = collections.Counter(row.format for row in written)
     for artifact in (examples, facts):
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
@@ -176,8 +178,20 @@ def _describe(
         artifact.set_json_value_custom_property("counts", {**counts, "rejected": rejected})
         # Examples leave out empty values, so a split need not have every column.
         artifact.set_json_value_custom_property("columns", list(columns))
+        artifact.set_json_value_custom_property("notes", list(_notes(formats)))
         artifact.set_string_custom_property(
             "data_fingerprint", hashlib.sha256(rows.encode()).hexdigest()
+        )
+
+
+def _notes(formats: Mapping[str, int]) -> Iterator[str]:
+    """What a user of the model should know of its data, a sentence each."""
+    converted = {kind: formats[kind] for kind in FOREIGN if formats.get(kind)}
+    if converted:
+        which = " and ".join(f"{count:,} {kind}" for kind, count in converted.items())
+        yield (
+            f"{which} pictures were stored as PNG; the served model reads JPEG, PNG, GIF and BMP, "
+            "so convert others before you ask it, as `graft predict` does"
         )
 
 

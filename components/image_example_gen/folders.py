@@ -20,10 +20,10 @@ from components.image_example_gen.listing import (
     fingerprint,
 )
 
-USABLE = frozenset("jpg jpeg jpe jfif png gif bmp dib".split())
+USABLE = frozenset("jpg jpeg jpe jfif png gif bmp dib webp tif tiff".split())
 
 PICTURES = USABLE | frozenset(
-    "webp tif tiff heic heif hif avif jp2 j2k jxl ico svg psd tga ppm pgm pbm "
+    "heic heif hif avif jp2 j2k jxl ico svg psd tga ppm pgm pbm "
     "raw dng cr2 cr3 nef arw orf rw2 raf".split()
 )
 """Extensions of pictures. Those that are not USABLE are refused one by one, not passed over."""

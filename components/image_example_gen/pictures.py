@@ -1,39 +1,62 @@
 """Whether bytes are a picture that can be used: what its header says, before any decoding."""
 
 import io
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import PIL.BmpImagePlugin
 import PIL.GifImagePlugin
+import PIL.ImageFile
 import PIL.JpegImagePlugin
 import PIL.PngImagePlugin
+import PIL.TiffImagePlugin
+import PIL.WebPImagePlugin
 
 # The plugins, not PIL.Image.open: its bound on pixels is a global, ours is an argument.
 _FORMATS = {
-    "JPEG": (b"\xff\xd8\xff", PIL.JpegImagePlugin.JpegImageFile),
-    "PNG": (b"\x89PNG\r\n\x1a\n", PIL.PngImagePlugin.PngImageFile),
-    "GIF": (b"GIF8", PIL.GifImagePlugin.GifImageFile),
-    "BMP": (b"BM", PIL.BmpImagePlugin.BmpImageFile),
+    "JPEG": PIL.JpegImagePlugin.JpegImageFile,
+    "PNG": PIL.PngImagePlugin.PngImageFile,
+    "GIF": PIL.GifImagePlugin.GifImageFile,
+    "BMP": PIL.BmpImagePlugin.BmpImageFile,
+    "WebP": PIL.WebPImagePlugin.WebPImageFile,
+    "TIFF": PIL.TiffImagePlugin.TiffImageFile,
 }
 
-_FOREIGN = (
-    (0, b"RIFF", 8, b"WEBP", "WebP"),
-    (0, b"II*\0", 0, b"", "TIFF or a camera's raw format"),
-    (0, b"MM\0*", 0, b"", "TIFF or a camera's raw format"),
-    (4, b"ftypavi", 0, b"", "AVIF"),
-    (4, b"ftyphe", 0, b"", "HEIC"),
-    (4, b"ftypmi", 0, b"", "HEIC"),
-    (4, b"ftypms", 0, b"", "HEIC"),
-    (4, b"ftypcrx", 0, b"", "a camera's raw format"),
-    (0, b"\0\0\0\x0cjP  ", 0, b"", "JPEG 2000"),
-    (0, b"\xff\x4f\xff\x51", 0, b"", "JPEG 2000"),
-    (0, b"\0\0\0\x0cJXL ", 0, b"", "JPEG XL"),
-    (0, b"\xff\x0a", 0, b"", "JPEG XL"),
-    (0, b"8BPS", 0, b"", "a Photoshop file"),
-    (0, b"\0\0\1\0", 0, b"", "an icon (ICO)"),
-    (0, b"%PDF", 0, b"", "PDF"),
+_MAGIC = (
+    (b"\xff\xd8\xff", 0, "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
+    (b"GIF8", 0, "GIF"),
+    (b"BM", 0, "BMP"),
+    (b"WEBP", 8, "WebP"),
+    (b"II*\0", 0, "TIFF"),
+    (b"MM\0*", 0, "TIFF"),
 )
-"""(place, bytes there, second place, bytes there, name) of formats that people keep pictures in."""
+"""(bytes, where they stand, format)."""
+
+MAX_PIXELS = 89_478_485
+"""Pixels that a picture may have where nothing else is said; Pillow's own bound."""
+
+FOREIGN = ("WebP", "TIFF")
+"""Formats that are read here and that TensorFlow does not know."""
+
+_OTHERS = (
+    (4, b"ftypavi", "AVIF"),
+    (4, b"ftyphe", "HEIC"),
+    (4, b"ftypmi", "HEIC"),
+    (4, b"ftypms", "HEIC"),
+    (4, b"ftypcrx", "a camera's raw format"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"\0\0\1\0", "an icon (ICO)"),
+    (0, b"%PDF", "PDF"),
+)
+"""(place, bytes there, name) of formats that people keep pictures in, and that are not read."""
+
+# By these tags a camera's raw file is known, in which Pillow would find a thumbnail: NewSubfileType
+# (1 is a reduced picture), SubIFDs (the others), DNGVersion.
+_SUBFILE_TYPE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
 
 
 class Unusable(Exception):
@@ -44,7 +67,7 @@ class Header(NamedTuple):
     """What the first bytes say of a picture.
 
     Attributes:
-      format: "JPEG", "PNG", "GIF" or "BMP".
+      format: "JPEG", "PNG", "GIF", "BMP", "WebP" or "TIFF".
       pixels: width times height; of an animated GIF, of all its frames.
       channels: 1 grey, 2 grey with alpha, 3 colour (or a palette), 4 colour with alpha, or CMYK.
     """
@@ -64,19 +87,26 @@ def read_header(data: bytes, max_pixels: int) -> Header:
     Raises:
       Unusable: it is empty, no picture, of a format that cannot be used, or too large.
     """
-    kind = next((k for k, (magic, _) in _FORMATS.items() if data.startswith(magic)), None)
+    kind = _kind(data)
     if kind is None:
         raise Unusable(_what_else(data))
+    trouble = ""
     try:
-        with _FORMATS[kind][1](io.BytesIO(data)) as image:
-            width, height = image.size
-            # The bands of a palette are one; its colours are three.
-            channels = 3 if image.mode == "P" or kind == "GIF" else len(image.getbands())
+        if kind == "WebP":  # Pillow makes room for the whole picture as it opens one
+            (width, height), channels = _webp_size(data), 3
+        else:
+            with open_picture(data, kind) as image:
+                width, height = image.size
+                # The bands of a palette are one; its colours are three.
+                channels = 3 if image.mode == "P" or kind == "GIF" else len(image.getbands())
+                trouble = _tiff_trouble(image) if kind == "TIFF" else ""
         pixels = max(width * height, _gif_pixels(data) if kind == "GIF" else 0)
     except Exception as e:  # a hostile header may raise anything
         ill = "cut off" if is_cut_off(data, kind) else "damaged"
         reason = _is_text(data) or f"is {ill}: its {kind} header cannot be read ({e})"
         raise Unusable(reason) from None
+    if trouble:
+        raise Unusable(trouble)
     if pixels > max_pixels:
         frames = ", but many frames" if pixels > width * height else ""
         raise Unusable(
@@ -94,16 +124,57 @@ def is_cut_off(data: bytes, kind: str) -> bool:
         return b"IEND" not in data[-4096:]
     if kind == "GIF":
         return not data.rstrip(b"\0").endswith(b";")
-    return int.from_bytes(data[2:6], "little") > len(data)
+    if kind == "WebP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    return kind == "BMP" and int.from_bytes(data[2:6], "little") > len(data)
+
+
+def open_picture(data: bytes, kind: str) -> PIL.ImageFile.ImageFile:
+    """Opens a picture of a known format, and reads its header; its size is not bounded here."""
+    return _FORMATS[kind](io.BytesIO(data))
+
+
+def _kind(data: bytes) -> str | None:
+    for magic, place, kind in _MAGIC:
+        if data.startswith(magic, place):
+            return kind
+    return None
+
+
+def _tiff_trouble(image: Any) -> str:
+    """Why a TIFF cannot be used, or ""."""
+    tags = image.tag_v2
+    if _DNG_VERSION in tags or _SUB_DIRECTORIES in tags or tags.get(_SUBFILE_TYPE, 0) & 1:
+        return "is a camera's raw format; convert it to JPEG or PNG"
+    if image.mode in ("I", "F"):
+        return "is a TIFF of 32 bits a pixel, which say no shade; save it with 8 or 16"
+    return ""
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height, by the layout of the first chunk (RFC 9649, 2.5 to 2.7)."""
+    chunk, body = data[12:16], data[20:30]
+    if len(body) < 10:
+        raise ValueError("it ends too early")
+    if chunk == b"VP8X":
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if chunk == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8 ":
+        sides = (int.from_bytes(body[place : place + 2], "little") for place in (6, 8))
+        width, height = (side & 0x3FFF for side in sides)
+        return width, height
+    raise ValueError("its first chunk is unknown")
 
 
 def _what_else(data: bytes) -> str:
     if not data:
         return "is empty"
-    for place, magic, second, also, name in _FOREIGN:
-        if data.startswith(magic, place) and data.startswith(also, second):
+    for place, magic, name in _OTHERS:
+        if data.startswith(magic, place):
             return f"is {name}; convert it to JPEG or PNG"
-    return _is_text(data) or "is no picture of a known format (JPEG, PNG, GIF, BMP)"
+    return _is_text(data) or "is no picture of a known format (JPEG, PNG, GIF, BMP, WebP, TIFF)"
 
 
 def _is_text(data: bytes) -> str:

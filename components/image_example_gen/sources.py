@@ -103,7 +103,9 @@ def check_counts(
     """
     also = "".join(f"; {note}" for note in notes)
     if not sum(counts.values()):
-        raise DataError(f"{source}: holds no pictures{also}; give JPEG, PNG, GIF or BMP files")
+        raise DataError(
+            f"{source}: holds no pictures{also}; give JPEG, PNG, GIF, BMP, WebP or TIFF files"
+        )
     if len(counts) < 2:
         only = next(iter(counts))
         raise DataError(

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from components.image_example_gen.decoder import decoded_size
 from components.image_example_gen.grouping import Grouping, Seen, group_key
 from components.image_example_gen.listing import Entry, Reject
-from components.image_example_gen.pictures import Header, Unusable, is_cut_off, read_header
+from components.image_example_gen.normalising import to_png
+from components.image_example_gen.pictures import (
+    FOREIGN,
+    Header,
+    Unusable,
+    is_cut_off,
+    read_header,
+)
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
@@ -22,12 +29,13 @@ _LARGE = threading.Lock()
 
 
 class Written(NamedTuple):
-    """What the data's fingerprint knows of a written picture."""
+    """What is known of a written picture afterwards; all but the format is in the fingerprint."""
 
     id: str
     label: str
     content: str
     split: str
+    format: str
 
 
 def look(unit: Sequence[Entry], group_by: str, max_pixels: int) -> Iterator[Seen]:
@@ -69,7 +77,6 @@ def write(
         if isinstance(checked, str):
             rejects.append(Reject(entry.path, checked))
             continue
-        header, (height, width) = checked
         own_group = group_key(entry, group_by)
         group, split = grouping.place(read.content[:32], own_group, entry.split)
         said: dict[str, Value] = {
@@ -81,19 +88,25 @@ def write(
         }
         known: dict[str, Value] = {
             "split": split.encode(),
-            "format": header.format.encode(),
-            "width": width,
-            "height": height,
-            "channels": header.channels,
+            "format": checked.header.format.encode(),
+            "width": checked.width,
+            "height": checked.height,
+            "channels": checked.header.channels,
             "bytes": len(read.data),
         }
-        examples.write(split, example({**said, "image": read.data}))
+        examples.write(split, example({**said, "image": checked.image}))
         facts.write(split, example({**said, **known}))
-        written.append(Written(entry.id, entry.label, read.content, split))
+        written.append(Written(entry.id, entry.label, read.content, split, checked.header.format))
     return written, rejects
 
 
-Checked = tuple[Header, tuple[int, int]]
+class Checked(NamedTuple):
+    """A picture that can be used: its header, its size upright, and bytes that TensorFlow reads."""
+
+    header: Header
+    height: int
+    width: int
+    image: bytes
 
 
 def _checked(unit: Sequence[Entry], max_pixels: int) -> Iterator[tuple[Read, Checked | str]]:
@@ -105,13 +118,14 @@ def _checked(unit: Sequence[Entry], max_pixels: int) -> Iterator[tuple[Read, Che
 
 
 def _check(read: Read, max_pixels: int) -> Checked | str:
-    """A picture's header and upright (height, width), or why it cannot be used."""
+    """A picture decoded once in full, or why it cannot be used."""
     header = _header(read, max_pixels)
     if isinstance(header, str):
         return header
     try:
         with _LARGE if header.pixels > _LARGE_PIXELS else contextlib.nullcontext():
-            return header, decoded_size(read.data)
+            image = to_png(read.data, header.format) if header.format in FOREIGN else read.data
+            return Checked(header, *decoded_size(image), image)
     except Unusable as e:
         ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
         return f"is {ill}: it cannot be decoded ({e})"

@@ -88,6 +88,8 @@ def _put_odd(put, rng) -> None:
     put("horse/🐴 ümläut.jpg", encoded(picture(rng), "JPEG"))
     put('cat/it\'s "quoted", twice.jpg', encoded(picture(rng), "JPEG"))
     put(b"cat/caf\xe9.jpg", encoded(picture(rng), "JPEG"))
+    put("dog/photo.webp", encoded(picture(rng), "WEBP"))
+    put("dog/scan.tif", encoded(picture(rng), "TIFF"))
     put("dog/deep/er/still.jpg", encoded(picture(rng), "JPEG"))
 
 
@@ -104,8 +106,8 @@ def _put_bad(put, rng) -> None:
     put("cat/zeros.png", bytes(5000), "no picture of a known format")
     put("dog/bomb.png", png_bomb(40_000), "1600000000 pixels (40000 x 40000)")
     put("dog/bomb.gif", gif_bomb(60_000, 3), "10800000100 pixels (10 x 10, but many frames)")
-    put("dog/photo.webp", encoded(picture(rng), "WEBP"), "is WebP; convert")
-    put("dog/scan.tif", encoded(picture(rng), "TIFF"), "is TIFF")
+    put("dog/cut.webp", encoded(picture(rng), "WEBP")[:300], "is cut off")
+    put("dog/sensor.tif", encoded(picture(rng), "TIFF", tiffinfo={254: 1}), "camera's raw format")
     put("dog/phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC; convert")
     put("dog/web.avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif" + bytes(99), "is AVIF; convert")
     put("horse/vector.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is SVG; convert")

@@ -140,6 +140,22 @@ def test_of_a_nasty_folder_the_good_are_used_upright_and_the_bad_listed(tmp_path
         assert decode(example["image"]).shape[-1] == 3
 
 
+def test_webp_and_tiff_are_stored_as_png_and_a_note_says_what_serving_needs(tmp_path):
+    images = make(tmp_path / "in")
+    rng = np.random.default_rng(5)
+    for name in ("a.webp", "b.webp", "c.tiff"):
+        data = nasty.encoded(nasty.picture(rng), Path(name).suffix[1:])
+        (images / "cat" / name).write_bytes(data)
+    out = run(tmp_path / "root", images)
+    stored = {e["path"].decode(): e["image"] for e in out.all()}
+    facts = {f["path"].decode(): f for f in out.all("facts")}
+    for name, kind in (("a.webp", b"WebP"), ("b.webp", b"WebP"), ("c.tiff", b"TIFF")):
+        assert stored[f"cat/{name}"].startswith(b"\x89PNG")
+        assert facts[f"cat/{name}"]["format"] == kind
+    (note,) = out.custom("notes")
+    assert "2 WebP and 1 TIFF pictures were stored as PNG" in note and "convert" in note
+
+
 def test_too_many_rejects_fail_the_node_and_leave_the_whole_list(tmp_path):
     images = make(tmp_path / "in")
     for i in range(12):
@@ -389,5 +405,5 @@ def test_memory_does_not_grow_with_the_data_nor_with_bombs(tmp_path):
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     ).stdout
     count, before, peak = map(int, out.split()[-3:])
-    assert count == 285 + 106
+    assert count == 287 + 106
     assert peak - before < 1000, f"{before} MB before, {peak} MB at the peak"  # of 1.5 GB of files
