@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError
+from components.image_example_gen.near_copies import DIFFERENCE
 from components.image_example_gen.pictures import MAX_PIXELS
 from components.image_transform.policies import POLICIES, check_policy, split_policy
 from components.registry_pusher.addresses import holds_secret
@@ -58,6 +59,11 @@ class Data(Section):
         description="What must share a split: 'content' (identical pictures), the name of a "
         "manifest column such as a patient or a site, or 'auto': the column 'group' where the "
         "manifest has one, else content.",
+    )
+    near_copies: Annotated[float, Field(gt=0.0, le=0.5)] | None = Field(
+        DIFFERENCE,
+        description="How far near-copies of a picture (saved again, smaller, lighter) may differ, "
+        "in units of its own contrast; they share a split. None: only identical pictures do.",
     )
     max_rejected: Fraction = Field(
         0.05, description="Largest share of inputs that may be rejected before the run fails."

@@ -48,6 +48,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         source=data.source,
         split=_json(data.split),
         group_by=data.group_by,
+        near_copies=-1.0 if data.near_copies is None else data.near_copies,
         max_rejected=data.max_rejected,
         max_pixels=data.max_pixels,
         min_per_class=data.min_per_class,

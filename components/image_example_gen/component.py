@@ -8,6 +8,7 @@ from components.artifacts import Rejects
 from components.content import code_version
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.near_copies import DIFFERENCE
 
 CODE_VERSION = code_version(__file__, "image_transform")
 
@@ -19,6 +20,7 @@ class ImageExampleGenSpec(component_spec.ComponentSpec):
         "source": component_spec.ExecutionParameter(type=str),
         "split": component_spec.ExecutionParameter(type=str),
         "group_by": component_spec.ExecutionParameter(type=str),
+        "near_copies": component_spec.ExecutionParameter(type=float),
         "max_rejected": component_spec.ExecutionParameter(type=float),
         "max_pixels": component_spec.ExecutionParameter(type=int),
         "min_per_class": component_spec.ExecutionParameter(type=int),
@@ -39,9 +41,10 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
       examples: `image` (the original bytes), `label`, `path`, `group`, `id`, and a manifest's
         further columns as `column/<name>`, where not empty; all bytes. Splits train, eval and
         test. Properties: `span`, `version`, `fingerprint`, `images`, `counts`, `columns`,
-        `data_fingerprint`.
+        `notes`, `data_fingerprint`.
       facts: the same without pixels, with `split`, `format` (bytes), `width`, `height` (upright,
-        in pixels), `channels` (of the file) and `bytes` (int64). Same splits and properties.
+        in pixels), `channels` (of the file) and `bytes` (int64). Same splits and properties;
+        and `groups.jsonl`, see `history`.
       rejects: `rejects.jsonl`, one {"path", "reason"} a line.
     """
 
@@ -54,6 +57,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         source: str,
         split: str,
         group_by: str = "content",
+        near_copies: float = DIFFERENCE,
         max_rejected: float = 0.05,
         max_pixels: int = 89_478_485,
         min_per_class: int = 10,
@@ -62,6 +66,8 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         source: see `sources.list_source`; {SPAN} and {VERSION} in it stand for the newest.
         split: JSON object of the shares of train, eval and test, which add up to 1.
         group_by: "content", or the manifest column whose values must not be torn apart.
+        near_copies: the difference up to which pictures are near-copies, see
+          `near_copies.earliest_near`; -1.0: only identical ones are copies.
         max_rejected: largest share of unusable inputs, in [0, 1], before the node fails.
         max_pixels: largest width times height (of all frames); checked before decoding.
         min_per_class: fewest usable pictures that a class may have.
@@ -71,6 +77,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
                 source=source,
                 split=split,
                 group_by=group_by,
+                near_copies=near_copies,
                 max_rejected=max_rejected,
                 max_pixels=max_pixels,
                 min_per_class=min_per_class,

@@ -3,39 +3,51 @@
 import functools
 import re
 
+import numpy as np
 import tensorflow as tf
 
 from components.image_example_gen.pictures import Unusable
 from components.image_transform.decoding import decode
 
+SMALL = 64
+"""Side in pixels of the small picture from which a perceptual hash is computed."""
 
-def decoded_size(image: bytes) -> tuple[int, int]:
-    """Decodes an encoded picture in full and keeps nothing; several threads may do so at once.
+
+def decode_small(image: bytes) -> tuple[int, int, np.ndarray]:
+    """Decodes an encoded picture in full; several threads may do so at once.
 
     Returns:
-      Its height and width, upright.
+      Its height and width, upright; and all of it reduced to uint8 [SMALL, SMALL, 3].
 
     Raises:
       Unusable: it cannot be decoded; says what the decoder said.
     """
     try:
-        height, width = _size()(image).numpy().tolist()
+        size, small = _decode()(image)
     except tf.errors.OpError as e:
         raise Unusable(_sentence(e.message)) from None
+    height, width = size.numpy().tolist()
     if not height or not width:
         raise Unusable("it has no pixels")
-    return height, width
+    return height, width, small.numpy()
 
 
 @functools.cache
-def _size():
+def _decode():
     """Traced once a process. Called a picture at a time: a tf.data pipeline a batch does the same
     work, but takes 0.3 s to start each time."""
-    return tf.function(
-        lambda image: tf.shape(decode(image))[:2],
-        input_signature=[tf.TensorSpec([], tf.string)],
-        autograph=False,
-    )
+
+    def graph(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = decode(image)
+        size = tf.shape(pixels)[:2]
+        small = tf.cond(
+            tf.reduce_all(size > 0),
+            lambda: tf.image.resize(pixels, [SMALL, SMALL], method="area"),
+            lambda: tf.zeros([SMALL, SMALL, 3]),
+        )
+        return size, tf.cast(tf.round(small), tf.uint8)
+
+    return tf.function(graph, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 
 
 def _sentence(message: str) -> str:

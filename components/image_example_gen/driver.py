@@ -2,7 +2,10 @@
 
 import copy
 import hashlib
+import os
 
+import tensorflow as tf
+from ml_metadata.proto import metadata_store_pb2
 from tfx.components.example_gen import utils
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import metadata
@@ -11,13 +14,15 @@ from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
 from components.errors import DataError
+from components.image_example_gen.history import FILE
 from components.image_example_gen.remote import remote_states
 from components.image_example_gen.sources import resolve_span, source_fingerprint
 
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
-    """Adds `span`, `version` (where there is one) and `fingerprint` to the execution's properties
-    and to the outputs `examples` and `facts`, so they take part in the cache's key.
+    """Adds `span`, `version` (where there is one), `fingerprint` and `history` to the execution's
+    properties, and all but the last to the outputs `examples` and `facts`, so they take part in
+    the cache's key.
 
     TFX's component class wants the first base, its launcher the second.
     """
@@ -41,6 +46,7 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
         output = driver_output_pb2.DriverOutput()
         output.exec_properties["span"].int_value = span
         output.exec_properties["fingerprint"].string_value = fingerprint
+        output.exec_properties["history"].string_value = self._history(execution_info, fingerprint)
         if version is not None:
             output.exec_properties["version"].int_value = version
         for key in ("examples", "facts"):
@@ -53,5 +59,36 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
                 artifact.custom_properties["version"].int_value = version
             artifact.custom_properties["fingerprint"].string_value = fingerprint
             artifact.custom_properties[utils.FINGERPRINT_PROPERTY_NAME].string_value = fingerprint
+            artifact.custom_properties["grouping"].string_value = _grouping(execution_info)
             output.output_artifacts[key].artifacts.append(artifact)
         return output
+
+    def _history(self, execution_info: data_types.ExecutionInfo, fingerprint: str) -> str:
+        """The newest facts of this node over other data, grouped by the same rules; or "".
+
+        Over other data: so that the same data, run again, have the same history and are cached.
+        """
+        node = next(
+            context.name.field_value.string_value
+            for context in execution_info.pipeline_node.contexts.contexts
+            if context.type.name == "node"
+        )
+        with self._metadata_handle as handle:
+            context = handle.store.get_context_by_type_and_name("node", node)
+            artifacts = handle.store.get_artifacts_by_context(context.id) if context else []
+        found = [
+            artifact
+            for artifact in artifacts
+            if artifact.state == metadata_store_pb2.Artifact.LIVE
+            and os.path.basename(os.path.dirname(artifact.uri)) == "facts"
+            and artifact.custom_properties["grouping"].string_value == _grouping(execution_info)
+            and artifact.custom_properties["fingerprint"].string_value != fingerprint
+            and tf.io.gfile.exists(os.path.join(artifact.uri, FILE))
+        ]
+        return max(found, key=lambda artifact: artifact.id).uri if found else ""
+
+
+def _grouping(execution_info: data_types.ExecutionInfo) -> str:
+    """The rules by which groups are made."""
+    settings = execution_info.exec_properties
+    return f"{settings['group_by']} {settings['near_copies']}"

@@ -4,7 +4,7 @@ import collections
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -16,10 +16,11 @@ from tfx.types import artifact_utils
 from components.beam_units import OnUnit, run_units
 from components.errors import DataError
 from components.files import empty
-from components.image_example_gen import work
-from components.image_example_gen.grouping import Grouping, Seen, join
+from components.image_example_gen import findings, work
+from components.image_example_gen.findings import Placed
+from components.image_example_gen.grouping import Earlier, Seen, group_key, join
+from components.image_example_gen.history import read_history, write_history
 from components.image_example_gen.listing import SPLITS, Entry, Reject
-from components.image_example_gen.pictures import FOREIGN
 from components.image_example_gen.reading import units
 from components.image_example_gen.sources import (
     Listing,
@@ -38,7 +39,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """See component.py for outputs and properties."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
-        """Reads, checks and writes all pictures.
+        """Reads and checks all pictures, decides their places, then writes them.
 
         Raises:
           DataError: see `check_listing`, `join`; or too many inputs turn out to be unusable.
@@ -49,7 +50,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         for artifact in (examples, facts, rejects):
             empty(artifact.uri)
-        self._tmp = self._get_tmp_dir()
         settings = exec_properties
         span, version = settings.get("span"), settings.get("version")
         listing = list_source(resolve_span(settings["source"], span, version).source)
@@ -57,81 +57,94 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         kept = os.path.join(os.path.dirname(rejects.uri), "last_failure.jsonl")
         _limit(listing.rejects, len(listing.entries), listing, settings, kept)
         check_listing(listing, settings["group_by"], settings["min_per_class"])
-        settings = settings | {"group_by": group_column(settings["group_by"], listing.columns)}
 
-        pieces = list(units(listing.entries))
-        grouping = self._group(pieces, listing, settings)
-        progress = Progress(self._tmp, "images", len(listing.entries))
-        write = _Write(
-            self._tmp, len(pieces), examples.uri, facts.uri, grouping, settings, progress
-        )
-        results = run_units(self._make_beam_pipeline(), pieces, write)
-        written = [work.Written(*row) for rows, _ in results for row in rows]
-        found = [Reject(*row) for _, rows in results for row in rows]
-        refused = sorted([*listing.rejects, *found])
-
+        found, refused = self._check(listing.entries, settings)
+        refused = sorted([*listing.rejects, *refused])
         _write_rejects(os.path.join(rejects.uri, "rejects.jsonl"), refused)
-        _limit(refused, len(written), listing, settings, kept)
-        _check(written, len(refused), listing, settings)
-        _describe(examples, facts, written, len(refused), listing.columns)
+        _limit(refused, len(found), listing, settings, kept)
         rejects.set_int_custom_property("rejected", len(refused))
 
-    def _group(
-        self, pieces: list[list[Entry]], listing: Listing, settings: dict[str, Any]
-    ) -> Grouping:
-        """Who shares a split. By content alone each picture answers for itself; otherwise its
-        twins must be known first, which costs a reading of its own."""
-        shares = json.loads(settings["split"])
-        if settings["group_by"] == "content" and not any(e.split for e in listing.entries):
-            return Grouping(shares)
-        look = _Look(self._tmp, settings["group_by"], settings["max_pixels"])
-        found = run_units(self._make_beam_pipeline(), pieces, look)
-        return join((Seen(*row) for rows in found for row in rows), shares)
+        history = read_history(settings["history"])
+        places = _place(found, history, listing, settings)
+        _check_places(places, len(refused), listing, settings)
+        self._write(places, examples.uri, facts.uri)
+        write_history(facts.uri, places, history)
+        _describe(examples, facts, places, len(refused), listing, settings)
+
+    def _check(
+        self, entries: Sequence[Entry], settings: dict[str, Any]
+    ) -> tuple[list[tuple[Entry, work.Found]], list[Reject]]:
+        """The pictures that can be used, in the order of the entries, and the others."""
+        pieces = list(units(entries))
+        progress = Progress(self._get_tmp_dir(), "images", len(entries))
+        marked = settings["near_copies"] >= 0
+        check = _Check(self._get_tmp_dir(), settings["max_pixels"], marked, progress)
+        results = run_units(self._make_beam_pipeline(), pieces, check)
+        found, refused = [], []
+        for piece, result in zip(pieces, results, strict=True):
+            for entry, said in zip(piece, result, strict=True):
+                if isinstance(said, str):
+                    refused.append(Reject(entry.path, said))
+                else:
+                    found.append((entry, work.Found(*said)))
+        return found, refused
+
+    def _write(self, places: list[work.Place], examples: str, facts: str) -> None:
+        by_id = {place.entry.id: place for place in places}
+        pieces = [[by_id[e.id] for e in piece] for piece in units([p.entry for p in places])]
+        write = _Write(self._get_tmp_dir(), len(pieces), examples, facts)
+        run_units(self._make_beam_pipeline(), pieces, write)
 
 
-class _Look(OnUnit):
-    """Which pictures are identical."""
+class _Check(OnUnit):
+    """Reads and decodes every picture."""
 
-    def __init__(self, folder: str, group_by: str, max_pixels: int):
+    def __init__(self, folder: str, max_pixels: int, marked: bool, progress: Progress):
         super().__init__(folder)
-        self._settings = group_by, max_pixels
+        self._max_pixels, self._marked, self._progress = max_pixels, marked, progress
 
     def on_unit(self, number: int, unit: list[Entry]) -> Any:
-        return list(work.look(unit, *self._settings))
+        return list(work.check(unit, self._max_pixels, self._marked, self._progress.add))
 
 
 class _Write(OnUnit):
     """One shard of every split."""
 
-    def __init__(
-        self,
-        folder: str,
-        shards: int,
-        examples: str,
-        facts: str,
-        grouping: Grouping,
-        settings: dict[str, Any],
-        progress: Progress,
-    ):
+    def __init__(self, folder: str, shards: int, examples: str, facts: str):
         super().__init__(folder)
         self._shards, self._examples, self._facts = shards, examples, facts
-        self._grouping, self._progress = grouping, progress
-        self._group_by, self._max_pixels = settings["group_by"], settings["max_pixels"]
 
-    def on_unit(self, number: int, unit: list[Entry]) -> Any:
+    def on_unit(self, number: int, unit: list[work.Place]) -> Any:
         with (
             SplitWriter(self._examples, number, self._shards) as examples,
             SplitWriter(self._facts, number, self._shards) as facts,
         ):
-            return work.write(
-                unit,
-                examples,
-                facts,
-                self._grouping,
-                self._group_by,
-                self._max_pixels,
-                self._progress.add,
-            )
+            work.write(unit, examples, facts)
+
+
+def _place(
+    found: Sequence[tuple[Entry, work.Found]],
+    history: Sequence[Earlier],
+    listing: Listing,
+    settings: dict[str, Any],
+) -> list[work.Place]:
+    """Every picture with its group and split, in the order of the entries."""
+    group_by = group_column(settings["group_by"], listing.columns)
+    difference = settings["near_copies"]
+    seen = [
+        Seen(entry.path, one.content, group_key(entry, group_by), entry.split or "", one.near)
+        for entry, one in found
+    ]
+    grouping = join(
+        sorted(seen),  # by path: the earliest is the same on every machine
+        json.loads(settings["split"]),
+        difference if difference >= 0 else None,
+        history,
+    )
+    return [
+        work.Place(entry, one, *grouping.place(one.content, row.group, entry.split))
+        for (entry, one), row in zip(found, seen, strict=True)
+    ]
 
 
 def _limit(
@@ -145,15 +158,15 @@ def _limit(
         raise
 
 
-def _check(
-    written: list[work.Written], refused: int, listing: Listing, settings: dict[str, Any]
+def _check_places(
+    places: list[work.Place], refused: int, listing: Listing, settings: dict[str, Any]
 ) -> None:
     """Raises DataError if what is left cannot be learnt from."""
-    labels = collections.Counter(row.label for row in written)
+    labels = collections.Counter(place.entry.label for place in places)
     notes = [f"{refused} inputs were rejected"] if refused else []
     counts = {label: labels[label] for label in listing.classes}
     check_counts(counts, settings["min_per_class"], listing.source, notes)
-    splits = collections.Counter(row.split for row in written)
+    splits = collections.Counter(place.split for place in places)
     for split in ("train", "test"):
         if not splits[split]:
             fallen = ", ".join(f"{name} {count}" for name, count in sorted(splits.items()))
@@ -164,35 +177,42 @@ def _check(
 
 
 def _describe(
-    examples: Any, facts: Any, written: list[work.Written], rejected: int, columns: Sequence[str]
+    examples: Any,
+    facts: Any,
+    places: list[work.Place],
+    rejected: int,
+    listing: Listing,
+    settings: dict[str, Any],
 ) -> None:
-    splits = collections.Counter(row.split for row in written)
+    splits = collections.Counter(place.split for place in places)
     counts = {split: splits[split] for split in SPLITS}
-    rows = "".join("\0".join(row[:4]) + "\n" for row in sorted(written))
-    formats = collections.Counter(row.format for row in written)
+    rows = sorted((p.entry.id, p.entry.label, p.found.content, p.split) for p in places)
+    text = "".join("\0".join(row) + "\n" for row in rows)
+    notes = _notes(places, settings["near_copies"])
     for artifact in (examples, facts):
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(artifact, "tfrecords_gzip")
-        artifact.set_int_custom_property("images", len(written))
+        artifact.set_int_custom_property("images", len(places))
         artifact.set_json_value_custom_property("counts", {**counts, "rejected": rejected})
         # Examples leave out empty values, so a split need not have every column.
-        artifact.set_json_value_custom_property("columns", list(columns))
-        artifact.set_json_value_custom_property("notes", list(_notes(formats)))
+        artifact.set_json_value_custom_property("columns", list(listing.columns))
+        artifact.set_json_value_custom_property("notes", notes)
         artifact.set_string_custom_property(
-            "data_fingerprint", hashlib.sha256(rows.encode()).hexdigest()
+            "data_fingerprint", hashlib.sha256(text.encode()).hexdigest()
         )
 
 
-def _notes(formats: Mapping[str, int]) -> Iterator[str]:
-    """What a user of the model should know of its data, a sentence each."""
-    converted = {kind: formats[kind] for kind in FOREIGN if formats.get(kind)}
-    if converted:
-        which = " and ".join(f"{count:,} {kind}" for kind, count in converted.items())
-        yield (
-            f"{which} pictures were stored as PNG; the served model reads JPEG, PNG, GIF and BMP, "
-            "so convert others before you ask it, as `graft predict` does"
-        )
+def _notes(places: list[work.Place], difference: float) -> list[str]:
+    pictures = sorted(
+        Placed(p.entry.path, p.entry.label, p.found.content, p.found.near, p.split) for p in places
+    )
+    formats = collections.Counter(place.found.format for place in places)
+    return [
+        *findings.converted(formats),
+        *findings.under_two_labels(pictures),
+        *(findings.torn_apart(pictures, difference) if difference >= 0 else ()),
+    ]
 
 
 def _write_rejects(path: str, rejects: Iterable[Reject]) -> None:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from components.errors import DataError
 from components.image_example_gen.listing import Entry
+from components.image_example_gen.near_copies import earliest_near
 
 _SHOWN = 10
 
@@ -34,12 +35,24 @@ def split_of(group: str, shares: Mapping[str, float]) -> str:
 
 
 class Seen(NamedTuple):
-    """What decides a picture's place: its path (for messages), content hash, group and split."""
+    """What decides a picture's place: its content hash, its group and split where the source says
+    them, the mark of its near-copies; and for messages its path and label."""
 
     path: str
     content: str
+    group: str = ""
+    split: str = ""
+    near: str = ""
+    label: str = ""
+
+
+class Earlier(NamedTuple):
+    """A picture of an earlier run, with the group that it was given."""
+
+    path: str
+    content: str
+    near: str
     group: str
-    split: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,13 +82,37 @@ class Grouping:
         return group, split or self.fixed.get(group) or split_of(group, self.shares)
 
 
-def join(seen: Iterable[Seen], shares: Mapping[str, float]) -> Grouping:
-    """Joins groups that share a picture, under the first of their names in sorted order.
+def join(
+    seen: Iterable[Seen],
+    shares: Mapping[str, float],
+    difference: float | None = None,
+    history: Sequence[Earlier] = (),
+) -> Grouping:
+    """Puts copies, and what the source says belongs together, into one group.
+
+    Groups that share an identical picture are one, under the first of their names in sorted order.
+    A picture that the source gives neither a group nor a split joins the group of its earliest
+    near-copy. What an earlier run has placed keeps its group: no later picture moves it.
+
+    Args:
+      seen: the pictures, the earliest first.
+      shares: see `split_of`.
+      difference: see `earliest_near`; None: only identical pictures are copies.
+      history: pictures of earlier runs, the earliest first.
 
     Raises:
       DataError: identical pictures, or pictures of one group, have two different splits.
     """
     rows = list(seen)
+    grouping = Grouping(shares, _joined(rows, history))
+    _check_twins(rows)
+    if difference is not None:
+        near = _near_groups(rows, grouping, difference, history)
+        grouping = dataclasses.replace(grouping, joined={**grouping.joined, **near})
+    return dataclasses.replace(grouping, fixed=_fixed(rows, grouping))
+
+
+def _joined(rows: list[Seen], history: Sequence[Earlier]) -> dict[str, str]:
     parent: dict[str, str] = {}
     for row in rows:
         if row.group:
@@ -83,19 +120,38 @@ def join(seen: Iterable[Seen], shares: Mapping[str, float]) -> Grouping:
         else:
             _root(parent, "\0" + row.content)  # alone, until a twin with a group unites it
     names: dict[str, str] = {}
+    for one in reversed(history):  # so that the earliest has the last word
+        if (key := "\0" + one.content) in parent:
+            names[_root(parent, key)] = one.group
+    placed = set(names)
     for key in parent:
         root = _root(parent, key)
         # Contents are marked by \0; a name wins wherever there is one.
-        if root not in names or _rank(key) < _rank(names[root]):
+        if root not in placed and (root not in names or _rank(key) < _rank(names[root])):
             names[root] = key
     joined = {}
     for key in parent:
-        name = names[_root(parent, key)]
-        if name != key:
-            joined[key.removeprefix("\0")] = name.removeprefix("\0")
-    grouping = Grouping(shares, joined)
-    _check_twins(rows)
-    return dataclasses.replace(grouping, fixed=_fixed(rows, grouping))
+        name = names[_root(parent, key)].removeprefix("\0")
+        if name != key.removeprefix("\0"):
+            joined[key.removeprefix("\0")] = name
+    return joined
+
+
+def _near_groups(
+    rows: list[Seen], grouping: Grouping, difference: float, history: Sequence[Earlier]
+) -> dict[str, str]:
+    """The group of each picture's earliest near-copy, by content, where it has one to join."""
+    earlier = earliest_near([*(x.near for x in history), *(x.near for x in rows)], difference)
+    groups = [one.group for one in history]
+    placed = {one.content for one in history}
+    found: dict[str, str] = {}
+    for row, near in zip(rows, earlier[len(history) :], strict=True):
+        group, _ = grouping.place(row.content, row.group)
+        alone = group == row.content and not row.split and row.content not in placed
+        if alone and near is not None:
+            found[row.content] = group = groups[near]
+        groups.append(group)
+    return found
 
 
 def _check_twins(rows: list[Seen]) -> None:

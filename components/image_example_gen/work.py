@@ -1,4 +1,5 @@
-"""What is done to a unit of pictures: read, verify, place, write. One function a pass."""
+"""What is done to a unit of pictures: first each is read and checked, then, all being placed,
+written. One function a pass."""
 
 import contextlib
 import functools
@@ -8,17 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from components.image_example_gen.decoder import decoded_size
-from components.image_example_gen.grouping import Grouping, Seen, group_key
-from components.image_example_gen.listing import Entry, Reject
+from components.errors import DataError
+from components.image_example_gen.decoder import decode_small
+from components.image_example_gen.listing import Entry
+from components.image_example_gen.near_copies import near_mark
 from components.image_example_gen.normalising import to_png
-from components.image_example_gen.pictures import (
-    FOREIGN,
-    Header,
-    Unusable,
-    is_cut_off,
-    read_header,
-)
+from components.image_example_gen.pictures import FOREIGN, Unusable, is_cut_off, read_header
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
@@ -28,113 +24,106 @@ _LARGE = threading.Lock()
 """Larger pictures are decoded one after the other, for the sake of memory."""
 
 
-class Written(NamedTuple):
-    """What is known of a written picture afterwards; all but the format is in the fingerprint."""
+class Found(NamedTuple):
+    """A picture that can be used."""
 
-    id: str
-    label: str
     content: str
-    split: str
+    """32 hexadecimal characters of the hash of its bytes."""
+    near: str
+    """By what near-copies are known, or "": see `near_copies.near_mark`."""
     format: str
+    """See `pictures.Header`."""
+    width: int
+    """Pixels, upright."""
+    height: int
+    """Pixels, upright."""
+    channels: int
+    """See `pictures.Header`."""
+    bytes: int
+    """Of the file."""
 
 
-def look(unit: Sequence[Entry], group_by: str, max_pixels: int) -> Iterator[Seen]:
-    """Yields what decides the place of each picture that looks usable."""
-    for batch in read_unit(unit):
-        for read in batch:
-            if not isinstance(_header(read, max_pixels), str):
-                group = group_key(read.entry, group_by)
-                yield Seen(read.entry.path, read.content[:32], group, read.entry.split or "")
+class Place(NamedTuple):
+    """A picture that is to be written: where to, and what is known of it."""
+
+    entry: Entry
+    found: Found
+    group: str
+    split: str
 
 
-def write(
-    unit: Sequence[Entry],
-    examples: SplitWriter,
-    facts: SplitWriter,
-    grouping: Grouping,
-    group_by: str,
-    max_pixels: int,
-    progress: Callable[[int], None],
-) -> tuple[list[Written], list[Reject]]:
-    """Reads each picture of a unit once, checks it in full, and writes it or rejects it.
+def check(
+    unit: Sequence[Entry], max_pixels: int, marked: bool, progress: Callable[[int], None]
+) -> Iterator[Found | str]:
+    """Reads and decodes each picture of a unit, on several threads.
 
     Args:
       unit: its entries.
-      examples, facts: where the pictures, and what is known of them, go.
-      grouping: decides group and split.
-      group_by: "content", or the column that names the group.
       max_pixels: see `read_header`.
+      marked: whether near-copies are looked for.
       progress: told the number of pictures done since it was last told.
 
-    Returns:
-      What was written, in order, and what was rejected.
+    Yields:
+      In the unit's order: what was found, or why the picture cannot be used.
     """
-    written: list[Written] = []
-    rejects: list[Reject] = []
-    for read, checked in _checked(unit, max_pixels):
-        progress(1)
-        entry = read.entry
-        if isinstance(checked, str):
-            rejects.append(Reject(entry.path, checked))
-            continue
-        own_group = group_key(entry, group_by)
-        group, split = grouping.place(read.content[:32], own_group, entry.split)
-        said: dict[str, Value] = {
-            "label": entry.label.encode(),
-            "path": entry.path.encode(),
-            "group": group.encode(),
-            "id": entry.id.encode(),
-            **{f"column/{name}": value.encode() for name, value in entry.columns.items()},
-        }
-        known: dict[str, Value] = {
-            "split": split.encode(),
-            "format": checked.header.format.encode(),
-            "width": checked.width,
-            "height": checked.height,
-            "channels": checked.header.channels,
-            "bytes": len(read.data),
-        }
-        examples.write(split, example({**said, "image": checked.image}))
-        facts.write(split, example({**said, **known}))
-        written.append(Written(entry.id, entry.label, read.content, split, checked.header.format))
-    return written, rejects
-
-
-class Checked(NamedTuple):
-    """A picture that can be used: its header, its size upright, and bytes that TensorFlow reads."""
-
-    header: Header
-    height: int
-    width: int
-    image: bytes
-
-
-def _checked(unit: Sequence[Entry], max_pixels: int) -> Iterator[tuple[Read, Checked | str]]:
-    """The pictures of a unit in its order, decoded ahead on several threads."""
-    check = functools.partial(_check, max_pixels=max_pixels)
+    one = functools.partial(_check, max_pixels=max_pixels, marked=marked)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for batch in read_unit(unit):
-            yield from zip(batch, pool.map(check, batch), strict=True)
+            for checked in pool.map(one, batch):
+                progress(1)
+                yield checked
 
 
-def _check(read: Read, max_pixels: int) -> Checked | str:
-    """A picture decoded once in full, or why it cannot be used."""
-    header = _header(read, max_pixels)
-    if isinstance(header, str):
-        return header
-    try:
-        with _LARGE if header.pixels > _LARGE_PIXELS else contextlib.nullcontext():
-            image = to_png(read.data, header.format) if header.format in FOREIGN else read.data
-            return Checked(header, *decoded_size(image), image)
-    except Unusable as e:
-        ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
-        return f"is {ill}: it cannot be decoded ({e})"
+def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> None:
+    """Writes the pictures of a unit, and what is known of them.
+
+    Raises:
+      DataError: a picture is no longer the one that was checked.
+    """
+    places = iter(unit)
+    for batch in read_unit([place.entry for place in unit]):
+        for read, place in zip(batch, places, strict=False):
+            _write(read, place, examples, facts)
 
 
-def _header(read: Read, max_pixels: int) -> Header | str:
+def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) -> None:
+    entry, found, group, split = place
+    if read.error or read.content[:32] != found.content:
+        raise DataError(f"{entry.path}: changed while it was read; run again")
+    said: dict[str, Value] = {
+        "label": entry.label.encode(),
+        "path": entry.path.encode(),
+        "group": group.encode(),
+        "id": entry.id.encode(),
+        **{f"column/{name}": value.encode() for name, value in entry.columns.items()},
+    }
+    known: dict[str, Value] = {
+        "split": split.encode(),
+        "format": found.format.encode(),
+        "width": found.width,
+        "height": found.height,
+        "channels": found.channels,
+        "bytes": found.bytes,
+    }
+    image = to_png(read.data, found.format) if found.format in FOREIGN else read.data
+    examples.write(split, example({**said, "image": image}))
+    facts.write(split, example({**said, **known}))
+
+
+def _check(read: Read, max_pixels: int, marked: bool) -> Found | str:
     if read.error:
         return read.error
     try:
-        return read_header(read.data, max_pixels)
+        header = read_header(read.data, max_pixels)
     except Unusable as e:
         return str(e)
+    try:
+        with _LARGE if header.pixels > _LARGE_PIXELS else contextlib.nullcontext():
+            image = to_png(read.data, header.format) if header.format in FOREIGN else read.data
+            height, width, small = decode_small(image)
+    except Unusable as e:
+        ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
+        return f"is {ill}: it cannot be decoded ({e})"
+    near = near_mark(small) if marked else ""
+    size = len(read.data)
+    return Found(read.content[:32], near, header.format, width, height, header.channels, size)

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,11 +14,12 @@ from pathlib import Path
 import image_example_gen_launch
 import nasty
 import numpy as np
+import PIL.Image
 import pytest
 from image_example_gen_launch import SHARES, run
 
 from components.errors import DataError
-from components.image_example_gen import manifests, reading
+from components.image_example_gen import manifests, reading, work
 from components.image_example_gen.grouping import split_of
 from components.image_transform.decoding import decode
 
@@ -266,6 +268,80 @@ def test_identical_pictures_share_a_split_whatever_their_names(tmp_path):
         (images / "dog" / f"copy{i}.jpg").write_bytes(picture(0))
     splits = run(tmp_path / "root", images).split_by_path()
     assert {splits[path] for path in splits if "copy" in path} == {splits["cat/0.jpg"]}
+
+
+def make_large(folder: Path) -> Path:
+    """As `make`, but with pixels enough to know a copy by."""
+    for i in range(30):
+        path = folder / ("cat", "dog")[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nasty.picture(np.random.default_rng(i), 90, 120).save(path)
+    return folder
+
+
+def saved_again(image: Path, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with PIL.Image.open(image) as opened:
+        opened.resize((80, 60)).save(copy, "JPEG", quality=60)
+
+
+def test_near_copies_share_a_split_whatever_their_names(tmp_path):
+    images = make_large(tmp_path / "in")
+    for i in range(30):
+        saved_again(images / ("cat", "dog")[i % 2] / f"{i}.png", images / "cat" / f"again_{i}.jpg")
+    splits = run(tmp_path / "root", images).split_by_path()
+    for i in range(30):
+        assert splits[f"cat/again_{i}.jpg"] == splits[f"{('cat', 'dog')[i % 2]}/{i}.png"]
+    apart = run(tmp_path / "root", images, near_copies=-1.0).split_by_path()
+    assert any(
+        apart[f"cat/again_{i}.jpg"] != apart[f"{('cat', 'dog')[i % 2]}/{i}.png"] for i in range(30)
+    )
+
+
+def groups(out) -> dict[str, bytes]:
+    return {fact["path"].decode(): fact["group"] for fact in out.all("facts")}
+
+
+def test_later_spans_move_nothing_and_near_copies_in_them_follow(tmp_path):
+    first = make_large(tmp_path / "in" / "1")
+    source = tmp_path / "in" / "{SPAN}"
+    before = run(tmp_path / "root", source)
+    # The second span has the same pictures, and of each a near-copy that comes first by its path.
+    second = make_large(tmp_path / "in" / "2")
+    for path in sorted(first.rglob("*.png")):
+        saved_again(path, second / path.parent.name / f"0_{path.name}")
+    after = run(tmp_path / "root", source)
+    splits = after.split_by_path()
+    for path, split in before.split_by_path().items():
+        label, name = path.split("/")
+        assert splits[path] == splits[f"{label}/0_{name}"] == split
+        assert groups(after)[path] == groups(before)[path]
+    again = run(tmp_path / "root", source)
+    assert again.state == "CACHED"
+    # Where nothing is known of the first span, the copies are the earliest.
+    shutil.rmtree(tmp_path / "in" / "1")
+    alone = run(tmp_path / "other", source)
+    assert groups(alone) != groups(after)
+
+
+def test_a_picture_under_two_labels_is_named(tmp_path):
+    images = make(tmp_path / "in")
+    shutil.copy(images / "cat" / "0.jpg", images / "dog" / "zero.jpg")
+    (note,) = run(tmp_path / "root", images).custom("notes")
+    assert "cat/0.jpg (cat) and dog/zero.jpg (dog)" in note
+
+
+def test_a_picture_that_changes_under_the_run_is_an_error_not_a_mixture(tmp_path, monkeypatch):
+    images = make(tmp_path / "in")
+    check = work.check
+
+    def check_then_change(*arguments):
+        yield from check(*arguments)
+        (images / "cat" / "0.jpg").write_bytes(picture(999))
+
+    monkeypatch.setattr(work, "check", check_then_change)
+    with pytest.raises(DataError, match="cat/0.jpg: changed while it was read"):
+        run(tmp_path / "root", images)
 
 
 def test_a_column_keeps_its_pictures_together_and_copies_join_two_of_its_values(tmp_path):

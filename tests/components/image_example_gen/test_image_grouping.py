@@ -1,9 +1,12 @@
+import base64
+
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from components.errors import DataError
-from components.image_example_gen.grouping import Grouping, Seen, join, split_of
+from components.image_example_gen.grouping import Earlier, Grouping, Seen, join, split_of
 
 SHARES = {"train": 0.7, "eval": 0.1, "test": 0.2}
 
@@ -105,3 +108,62 @@ def test_the_order_of_the_pictures_does_not_matter(rows, random):
     rows = [seen(f"content {c}", f"group {g}" if g else "") for c, g, _ in rows]
     shuffled = random.sample(rows, len(rows))
     assert join(rows, SHARES) == join(shuffled, SHARES)
+
+
+def near(steps: int) -> str:
+    """The mark of a ramp that is turned by so many steps: 8 differ by 0.60, 10 by 0.67."""
+    shades = np.roll(np.arange(256, dtype=np.uint8), steps)
+    return "0" * 16 + base64.b64encode(shades.tobytes()).decode()
+
+
+def test_near_copies_join_the_group_of_the_earliest():
+    rows = [
+        Seen("a", "1", near=near(0)),
+        Seen("b", "2", near=near(8)),
+        Seen("c", "3", near=near(16)),
+        Seen("d", "4", near=near(60)),
+        Seen("e", "5", near=""),
+    ]
+    grouping = join(rows, SHARES, difference=0.65)
+    # c is near b alone, and so goes where b went.
+    assert [grouping.place(row.content)[0] for row in rows] == ["1", "1", "1", "4", "5"]
+    assert [join(rows, SHARES).place(row.content)[0] for row in rows] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_near_copy_follows_into_a_group_and_never_takes_a_picture_out_of_one():
+    rows = [
+        Seen("a", "1", "nora", near=near(0)),
+        Seen("b", "2", "", near=near(4)),
+        Seen("c", "3", "bob", near=near(6)),
+        Seen("d", "4", "", "test", near=near(5)),
+    ]
+    grouping = join(rows, SHARES, difference=0.65)
+    places = [grouping.place(row.content, row.group, row.split or None) for row in rows]
+    assert [group for group, _ in places] == ["nora", "nora", "bob", "4"]
+    assert places[3][1] == "test"
+
+
+def test_a_near_copy_takes_over_the_split_that_its_groups_picture_was_given():
+    other = next(s for s in SHARES if s != split_of("1", SHARES))
+    rows = [Seen("a", "1", split=other, near=near(0)), Seen("b", "2", near=near(3))]
+    assert join(rows, SHARES, difference=0.65).place("2") == ("1", other)
+
+
+def test_what_was_placed_before_stays_whatever_comes_between():
+    before = [Earlier("a", "1", near(0), "1"), Earlier("b", "2", near(16), "2")]
+    rows = [
+        Seen("0", "9", near=near(8)),  # near both: it joins the earliest, and moves neither
+        Seen("a", "1", near=near(0)),
+        Seen("b", "2", near=near(16)),
+    ]
+    grouping = join(rows, SHARES, 0.65, before)
+    assert [grouping.place(row.content)[0] for row in rows] == ["1", "1", "2"]
+    # Without a history the first path would have been the earliest.
+    assert join(rows, SHARES, 10).place("1")[0] == "9"
+
+
+def test_a_group_keeps_its_name_when_a_column_gets_another():
+    before = [Earlier("a", "1", "", "nora")]
+    rows = [Seen("a", "1", "nora"), Seen("a2", "1", "adam"), Seen("b", "2", "adam")]
+    grouping = join(rows, SHARES, None, before)
+    assert {grouping.place(row.content, row.group)[0] for row in rows} == {"nora"}
