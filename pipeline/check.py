@@ -13,7 +13,7 @@ from components.backbone.handles import (
     resolve,
 )
 from components.errors import BackboneError, ConfigError
-from components.image_example_gen.sources import check_listing, list_source
+from components.image_example_gen.sources import check_listing, list_spans, resolve_spans
 from components.image_transform.policies import own_ops
 from components.importing import import_object
 from components.registry_pusher.addresses import check_address, check_name
@@ -51,8 +51,8 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             f"data.schema_path: there is no file {config.data.schema_path}; give a schema.pbtxt, "
             "or remove the key to have it inferred"
         )
-    listing = list_source(config.data.source)
     data = config.data
+    listing = list_spans(resolve_spans(data.source, data.spans))
     check_listing(listing, data.group_by, data.min_per_class, data.max_rejected)
     _check_slices(config, listing)
     epochs = config.train.max_epochs

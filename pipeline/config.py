@@ -51,6 +51,9 @@ class Data(Section):
         "builtin://digits or builtin://solar_cells. {SPAN} and {VERSION} in it stand for "
         "numbers; the newest is taken."
     )
+    spans: int = Field(
+        1, ge=1, le=1000, description="How many of the newest spans are read together."
+    )
     split: Split = Field(
         Split(), description="Shares of the splits; a manifest's own split column wins."
     )

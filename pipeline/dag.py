@@ -46,6 +46,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
 
     images = ImageExampleGen(
         source=data.source,
+        spans=data.spans,
         split=_json(data.split),
         group_by=data.group_by,
         near_copies=-1.0 if data.near_copies is None else data.near_copies,

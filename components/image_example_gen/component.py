@@ -18,6 +18,7 @@ class ImageExampleGenSpec(component_spec.ComponentSpec):
 
     PARAMETERS = {
         "source": component_spec.ExecutionParameter(type=str),
+        "spans": component_spec.ExecutionParameter(type=int),
         "split": component_spec.ExecutionParameter(type=str),
         "group_by": component_spec.ExecutionParameter(type=str),
         "near_copies": component_spec.ExecutionParameter(type=float),
@@ -56,6 +57,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         self,
         source: str,
         split: str,
+        spans: int = 1,
         group_by: str = "content",
         near_copies: float = DIFFERENCE,
         max_rejected: float = 0.05,
@@ -64,6 +66,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
     ):
         """Args:
         source: see `sources.list_source`; {SPAN} and {VERSION} in it stand for the newest.
+        spans: how many of the newest spans are read together.
         split: JSON object of the shares of train, eval and test, which add up to 1.
         group_by: "content", or the manifest column whose values must not be torn apart.
         near_copies: the difference up to which pictures are near-copies, see
@@ -75,6 +78,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         super().__init__(
             ImageExampleGenSpec(
                 source=source,
+                spans=spans,
                 split=split,
                 group_by=group_by,
                 near_copies=near_copies,

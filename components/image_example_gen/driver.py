@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import os
 
 import tensorflow as tf
@@ -16,13 +17,13 @@ from tfx.proto.orchestration import driver_output_pb2
 from components.errors import DataError
 from components.image_example_gen.history import FILE
 from components.image_example_gen.remote import remote_states
-from components.image_example_gen.sources import resolve_span, source_fingerprint
+from components.image_example_gen.sources import resolve_spans, spans_fingerprint
 
 
 class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
-    """Adds `span`, `version` (where there is one), `fingerprint` and `history` to the execution's
-    properties, and all but the last to the outputs `examples` and `facts`, so they take part in
-    the cache's key.
+    """Adds `span` (the newest), `window` (JSON, [span, version] of each that is read),
+    `fingerprint` and `history` to the execution's properties, which so take part in the cache's
+    key; and `span`, `version` and `fingerprint` to the outputs `examples` and `facts`.
 
     TFX's component class wants the first base, its launcher the second.
     """
@@ -33,22 +34,23 @@ class Driver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
 
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """Resolves the source as it is now."""
-        source = execution_info.exec_properties["source"]
+        settings = execution_info.exec_properties
         try:
-            resolved, span, version = resolve_span(source)
-            fingerprint = source_fingerprint(resolved, remote_states)
+            resolved = resolve_spans(settings["source"], settings["spans"])
+            fingerprint = spans_fingerprint(resolved, remote_states)
+            _, span, version = resolved[-1]
         except DataError as e:
             # The executor meets the same error: raised there, TFX records the node as failed;
             # raised here, its execution would be left as running for ever.
-            span, version = 0, None
+            resolved, span, version = [], 0, None
             fingerprint = "unreadable:" + hashlib.sha256(str(e).encode()).hexdigest()
 
         output = driver_output_pb2.DriverOutput()
         output.exec_properties["span"].int_value = span
+        window = json.dumps([[one.span, one.version] for one in resolved])
+        output.exec_properties["window"].string_value = window
         output.exec_properties["fingerprint"].string_value = fingerprint
         output.exec_properties["history"].string_value = self._history(execution_info, fingerprint)
-        if version is not None:
-            output.exec_properties["version"].int_value = version
         for key in ("examples", "facts"):
             artifact = copy.deepcopy(execution_info.output_dict[key][0].mlmd_artifact)
             # As properties for resolvers over spans, as custom properties as ExampleGens do.

@@ -28,8 +28,8 @@ from components.image_example_gen.sources import (
     check_listing,
     check_rejects,
     group_column,
-    list_source,
-    resolve_span,
+    list_spans,
+    resolve_spans,
 )
 from components.image_example_gen.writer import SplitWriter
 from components.progress import Progress
@@ -51,8 +51,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         for artifact in (examples, facts, rejects):
             empty(artifact.uri)
         settings = exec_properties
-        span, version = settings.get("span"), settings.get("version")
-        listing = list_source(resolve_span(settings["source"], span, version).source)
+        # What the driver could not read, it left to be met here.
+        window = json.loads(settings["window"]) or None
+        listing = list_spans(resolve_spans(settings["source"], settings["spans"], window))
         # TFX removes the outputs of a failed node; a file beside them stays.
         kept = os.path.join(os.path.dirname(rejects.uri), "last_failure.jsonl")
         _limit(listing.rejects, len(listing.entries), listing, settings, kept)
@@ -135,8 +136,9 @@ def _place(
         Seen(entry.path, one.content, group_key(entry, group_by), entry.split or "", one.near)
         for entry, one in found
     ]
+    ages = {entry.path: entry.span for entry, _ in found}
     grouping = join(
-        sorted(seen),  # by path: the earliest is the same on every machine
+        sorted(seen, key=lambda row: (ages[row.path], row)),  # the same on every machine
         json.loads(settings["split"]),
         difference if difference >= 0 else None,
         history,

@@ -29,7 +29,7 @@ def write_history(uri: str, places: Sequence[Place], history: Sequence[Earlier])
     """Writes down the pictures of this run behind those that were known before."""
     known = {one.content for one in history}
     rows = list(history)
-    for place in sorted(places, key=lambda place: place.entry.path):
+    for place in sorted(places, key=lambda place: (place.entry.span, place.entry.path)):
         if place.found.content not in known:
             known.add(place.found.content)
             rows.append(

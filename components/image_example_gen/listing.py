@@ -45,6 +45,7 @@ class Entry:
       size: bytes of the file, 0 where that is not known yet.
       id: 16 hexadecimal characters, unique in a listing: a hash of the path, and of how often
         that path came before.
+      span: its span's number, where several are read together.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Entry:
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     size: int = 0
     id: str = ""
+    span: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,15 +4,24 @@ Imports neither TensorFlow nor TFX nor Beam: `check` uses it, and answers in a m
 """
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from components.errors import DataError
 from components.image_example_gen.folders import list_folder
-from components.image_example_gen.listing import Entry, Listing, Reject, display
+from components.image_example_gen.listing import (
+    Entry,
+    FileState,
+    Ids,
+    Listing,
+    Reject,
+    display,
+    fingerprint,
+)
 from components.image_example_gen.manifests import list_manifest
 from components.image_example_gen.samples import PREFIX, list_sample
-from components.image_example_gen.spans import Resolved, resolve_span
+from components.image_example_gen.spans import Resolved, resolve_spans
 from components.image_example_gen.tfrecords import list_records, record_files, records_fingerprint
 
 __all__ = [
@@ -24,8 +33,10 @@ __all__ = [
     "check_listing",
     "check_rejects",
     "list_source",
-    "resolve_span",
+    "list_spans",
+    "resolve_spans",
     "source_fingerprint",
+    "spans_fingerprint",
 ]
 
 _MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -54,6 +65,47 @@ def list_source(source: str, remote_states: Callable | None = None) -> Listing:
         return list_records(source) if kind == "records" else list_folder(source)
 
 
+def list_spans(spans: Sequence[Resolved], remote_states: Callable | None = None) -> Listing:
+    """Lists the pictures of one or several spans together.
+
+    Args:
+      spans: see `resolve_spans`. Of several, each picture's path begins with its span's number.
+      remote_states: see `list_manifest`.
+
+    Raises:
+      DataError: see `list_source`.
+    """
+    listings = [list_source(one.source, remote_states) for one in spans]
+    if len(spans) == 1:
+        return listings[0]
+    ids = Ids()
+    entries, rejects = [], []
+    for one, listing in zip(spans, listings, strict=True):
+        for entry in listing.entries:
+            path = f"{one.span}/{entry.path}"
+            entries.append(dataclasses.replace(entry, path=path, id=ids(path), span=one.span))
+        rejects += [
+            Reject(f"{one.span}/{reject.path}", reject.reason) for reject in listing.rejects
+        ]
+    if not any(entry.record is not None for entry in entries):
+        entries.sort(key=lambda entry: entry.id)
+    return Listing(
+        source=", ".join(listing.source for listing in listings),
+        entries=tuple(entries),
+        rejects=tuple(sorted(rejects)),
+        notes=tuple(dict.fromkeys(note for listing in listings for note in listing.notes)),
+        columns=tuple(sorted({column for listing in listings for column in listing.columns})),
+        classes=tuple(sorted({label for listing in listings for label in listing.classes})),
+        fingerprint=_together(spans, [listing.fingerprint for listing in listings]),
+    )
+
+
+def spans_fingerprint(spans: Sequence[Resolved], remote_states: Callable | None = None) -> str:
+    """Returns `list_spans(spans).fingerprint`, by the shortest way; raises what that raises."""
+    fingerprints = [source_fingerprint(one.source, remote_states) for one in spans]
+    return fingerprints[0] if len(spans) == 1 else _together(spans, fingerprints)
+
+
 def source_fingerprint(source: str, remote_states: Callable | None = None) -> str:
     """Returns `list_source(source).fingerprint`, by the shortest way; raises what that raises."""
     with _readable(source):
@@ -61,6 +113,11 @@ def source_fingerprint(source: str, remote_states: Callable | None = None) -> st
         if kind == "records":
             return records_fingerprint(resolved)
         return list_source(resolved, remote_states).fingerprint
+
+
+def _together(spans: Sequence[Resolved], fingerprints: Sequence[str]) -> str:
+    pairs = zip(spans, fingerprints, strict=True)
+    return fingerprint(FileState(str(one.span), state) for one, state in pairs)
 
 
 def group_column(group_by: str, columns: Collection[str]) -> str:
@@ -158,7 +215,7 @@ def _kind(source: str) -> tuple[str, str]:
             f"{source}: remote folders and manifests are not read; mount the bucket, "
             "or list the URIs of the pictures in a local manifest"
         )
-    source = resolve_span(source).source
+    source = resolve_spans(source)[0].source
     if os.path.isfile(source):
         if source.lower().endswith(_MANIFESTS):
             return "manifest", source

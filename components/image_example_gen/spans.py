@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from components.errors import DataError
@@ -18,14 +19,21 @@ class Resolved(NamedTuple):
     version: int | None
 
 
-def resolve_span(source: str, span: int | None = None, version: int | None = None) -> Resolved:
+def resolve_spans(
+    source: str, count: int = 1, chosen: Sequence[tuple[int, int | None]] | None = None
+) -> list[Resolved]:
     """Fills {SPAN} and {VERSION} in.
 
     Args:
       source: a path such as "images/{SPAN}", "images/{SPAN:3}-v{VERSION}/list.csv". A width says
         how many digits, padded with zeros.
-      span: the span to take; by default the newest, that is the greatest number.
-      version: its version; by default the newest of that span.
+      count: how many spans to take: the newest, that is those with the greatest numbers, each in
+        its newest version.
+      chosen: the (span, version) to take instead; version None for the newest.
+
+    Returns:
+      The oldest first; fewer than `count` where there are not so many. A path without {SPAN} is
+      one source.
 
     Raises:
       DataError: nothing there matches, or the placeholders do not make sense.
@@ -33,7 +41,7 @@ def resolve_span(source: str, span: int | None = None, version: int | None = Non
     source = os.path.expanduser(source)
     tokens = [match.group(1) for match in _TOKEN.finditer(source)]
     if not tokens:
-        return Resolved(source, 0, None)
+        return [Resolved(source, 0, None)]
     if "SPAN" not in tokens or len(set(tokens)) != len(tokens):
         raise DataError(
             f"{source}: write {{SPAN}} once, and {{VERSION}} at most once and only beside it"
@@ -57,8 +65,24 @@ def resolve_span(source: str, span: int | None = None, version: int | None = Non
             f"{source}: nothing there has a number in place of {' and '.join(tokens)}; "
             f"make, for example, {example}"
         )
-    if span is not None:
-        found = [f for f in found if f.span == span and version in (None, f.version)]
-        if not found:
-            raise DataError(f"{source}: span {span}, version {version} has gone; run again")
-    return max(found, key=lambda f: (f.span, -1 if f.version is None else f.version, f.source))
+    newest: dict[int, Resolved] = {}
+    for one in sorted(found, key=lambda f: (-1 if f.version is None else f.version, f.source)):
+        newest[one.span] = one
+    if chosen is None:
+        return [newest[span] for span in sorted(newest)[-count:]]
+    return [_chosen(source, found, newest, *which) for which in chosen]
+
+
+def _chosen(
+    source: str,
+    found: list[Resolved],
+    newest: dict[int, Resolved],
+    span: int,
+    version: int | None,
+) -> Resolved:
+    if version is None and span in newest:
+        return newest[span]
+    for one in found:
+        if (one.span, one.version) == (span, version):
+            return one
+    raise DataError(f"{source}: span {span}, version {version} has gone; run again")

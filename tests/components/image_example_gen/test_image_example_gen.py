@@ -324,6 +324,21 @@ def test_later_spans_move_nothing_and_near_copies_in_them_follow(tmp_path):
     assert groups(alone) != groups(after)
 
 
+def test_a_window_of_spans_is_read_together_and_moves_on(tmp_path):
+    for span in (1, 2, 3):
+        make(tmp_path / "in" / str(span), 20, first=100 * span)
+    source = tmp_path / "in" / "{SPAN}"
+    out = run(tmp_path / "root", source, spans=2)
+    assert out.custom("images") == 40 and out.custom("span") == 3
+    assert {path.split("/")[0] for path in out.split_by_path()} == {"2", "3"}
+    assert run(tmp_path / "root", source, spans=2).state == "CACHED"
+    make(tmp_path / "in" / "4", 20, first=400)
+    later = run(tmp_path / "root", source, spans=2)
+    for path, split in out.split_by_path().items():
+        assert later.split_by_path().get(path, split) == split
+    assert {path.split("/")[0] for path in later.split_by_path()} == {"3", "4"}
+
+
 def test_a_picture_under_two_labels_is_named(tmp_path):
     images = make(tmp_path / "in")
     shutil.copy(images / "cat" / "0.jpg", images / "dog" / "zero.jpg")

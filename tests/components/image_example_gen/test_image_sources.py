@@ -16,8 +16,10 @@ from components.image_example_gen.sources import (
     check_rejects,
     group_column,
     list_source,
-    resolve_span,
+    list_spans,
+    resolve_spans,
     source_fingerprint,
+    spans_fingerprint,
 )
 
 PICTURE = nasty.encoded(nasty.picture(np.random.default_rng(0)), "JPEG")
@@ -330,16 +332,50 @@ def test_the_newest_span_and_its_newest_version_are_taken(tmp_path):
     for name in ("span-9/v1", "span-10/v2", "span-10/v11", "span-latest/v99"):
         (tmp_path / name).mkdir(parents=True)
     pattern = f"{tmp_path}/span-{{SPAN}}/v{{VERSION}}"
-    assert resolve_span(pattern) == (f"{tmp_path}/span-10/v11", 10, 11)
-    assert resolve_span(pattern, 10, 2) == (f"{tmp_path}/span-10/v2", 10, 2)
-    assert resolve_span(pattern, 9) == (f"{tmp_path}/span-9/v1", 9, 1)
+    assert resolve_spans(pattern) == [(f"{tmp_path}/span-10/v11", 10, 11)]
+    chosen = [(9, None), (10, 2)]
+    assert resolve_spans(pattern, chosen=chosen) == [
+        (f"{tmp_path}/span-9/v1", 9, 1),
+        (f"{tmp_path}/span-10/v2", 10, 2),
+    ]
+
+
+def test_a_window_is_the_newest_spans_the_oldest_first(tmp_path):
+    for number in (2, 9, 10, 11):
+        (tmp_path / str(number)).mkdir()
+    for count in (1, 3, 9):
+        spans = [one.span for one in resolve_spans(f"{tmp_path}/{{SPAN}}", count)]
+        assert spans == [2, 9, 10, 11][-count:]
+
+
+def test_spans_are_listed_together_under_their_numbers(tmp_path):
+    for span, names in ((9, ("a", "b")), (10, ("a",))):
+        for name in names:
+            path = tmp_path / str(span) / "cat" / f"{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"picture")
+    (tmp_path / "10" / "dog").mkdir()
+    window = resolve_spans(f"{tmp_path}/{{SPAN}}", 2)
+    listing = list_spans(window)
+    assert {entry.path: entry.span for entry in listing.entries} == {
+        "9/cat/a.jpg": 9,
+        "9/cat/b.jpg": 9,
+        "10/cat/a.jpg": 10,
+    }
+    assert len({entry.id for entry in listing.entries}) == 3
+    assert listing.classes == ("cat", "dog")
+    assert spans_fingerprint(window) == listing.fingerprint
+    assert list_spans(window[1:]).entries[0].path == "cat/a.jpg"
+    before = listing.fingerprint
+    (tmp_path / "9" / "cat" / "c.jpg").write_bytes(b"picture")
+    assert spans_fingerprint(window) != before
 
 
 def test_a_width_counts_digits_padded_with_zeros(tmp_path):
     for name in ("003.csv", "12.csv"):
         (tmp_path / name).touch()
-    assert resolve_span(f"{tmp_path}/{{SPAN:3}}.csv") == (f"{tmp_path}/003.csv", 3, None)
-    assert resolve_span("no/span") == ("no/span", 0, None)
+    assert resolve_spans(f"{tmp_path}/{{SPAN:3}}.csv") == [(f"{tmp_path}/003.csv", 3, None)]
+    assert resolve_spans("no/span") == [("no/span", 0, None)]
 
 
 @pytest.mark.parametrize(
