@@ -158,6 +158,11 @@ def _rejects(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     return {"total": reasons.total(), "rows": rows, "reasons": reasons.most_common(8)}
 
 
+def _notes(run: Run, summary: dict[str, Any]) -> list[str]:
+    examples = run.output("ImageExampleGen", "examples")
+    return (examples.properties.get("notes") or []) if examples else []
+
+
 def _anomalies(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
     return (_json(run, "DataGate", "gate", "gate.json") or {}).get("anomalies") or []
 
@@ -199,6 +204,7 @@ _PARTS: dict[str, Callable[[Run, dict[str, Any]], Any]] = {
     "training": _training,
     "sheet": _sheet,
     "images": _images,
+    "notes": _notes,
     "rejects": _rejects,
     "anomalies": _anomalies,
     "nodes": _nodes,

@@ -317,6 +317,14 @@ def test_anomalies_that_only_warned_are_listed(tmp_path):
     assert "Anomalies eval: label: unexpected value <b>" in report_of(run, tmp_path).words
 
 
+def test_what_is_worth_knowing_of_the_images_is_said(tmp_path):
+    run = a_run(tmp_path, test=20, wrong=2)
+    at = [node.id for node in run.nodes].index("ImageExampleGen")
+    (examples,) = run.nodes[at].outputs["examples"]
+    examples.properties["notes"] = ["2 TIFF pictures were stored as PNG <b>"]
+    assert "Worth knowing 2 TIFF pictures were stored as PNG <b>" in report_of(run, tmp_path).words
+
+
 def test_images_are_counted_by_split_and_label(good):
     assert "Label train eval test all" in good[1].words
     assert "7 40 20 20 80" in good[1].words
