@@ -13,7 +13,7 @@ quote = '$(subst ','\'',$(1))'
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test verify lint requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -28,9 +28,12 @@ test: setup modules  ## The quick tests
 #: TESTS=tests/components/backbone for a part of them
 	@$(bin)/python -m pytest $(TESTS)
 
+test-flink: setup modules  ## The whole pipeline with Apache Flink doing Beam's work (needs Java and Maven)
+	@sh tools/flink.sh $(bin)/python -m pytest -m flink tests/beam
+
 verify: lint  ## Everything: lint and all tests, the slow ones too
 	@$(MAKE) --no-print-directory setup modules
-	@$(bin)/python -m pytest -m '' --hypothesis-profile=default $(TESTS)
+	@$(bin)/python -m pytest -m 'not flink' --hypothesis-profile=default $(TESTS)
 
 lint: setup  ## ruff and mypy
 	@$(bin)/ruff check .

@@ -41,8 +41,14 @@ class RegistryError(GraftError):
     """The model registry cannot be reached, or refuses what it is given."""
 
 
+_SHOWN = 30
+
+
 def nearest(word: Any, known: Iterable[str]) -> str:
     """The end of a message: which known word was probably meant, or which there are."""
     known = list(known)
     match = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(known)}"
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+    return f"; there are: {', '.join(known[:_SHOWN])}{more}"

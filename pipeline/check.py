@@ -1,6 +1,8 @@
 """Checks a configuration against what it names, before any work and without TensorFlow."""
 
+import contextlib
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,12 @@ from components.backbone.handles import (
     matching,
     resolve,
 )
-from components.errors import BackboneError, ConfigError
+from components.errors import BackboneError, ConfigError, nearest
 from components.image_example_gen.sources import check_listing, list_spans, resolve_spans
 from components.image_transform.policies import own_ops
 from components.importing import import_object
 from components.registry_pusher.addresses import check_address, check_name
-from pipeline.config import Config
+from pipeline.config import Beam, Config
 from pipeline.places import Places
 
 SMALLEST_BATCH = 8
@@ -92,14 +94,45 @@ def find_warnings(config: Config) -> list[str]:
     return said
 
 
+def check_beam(beam: Beam) -> None:
+    """Checks that Beam knows the runner and the options, which costs its import.
+
+    Raises:
+      ConfigError: it does not; it would pass over an unknown option without a word.
+    """
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners import create_runner
+
+    try:
+        create_runner(beam.runner)
+    except (ImportError, AttributeError, ValueError) as e:
+        reason = str(e).splitlines()[0]
+        raise ConfigError(f"beam.runner: {beam.runner} cannot be had ({reason})") from None
+    known = PipelineOptions([]).get_all_options()
+    for name in beam.options:
+        if name not in known:
+            raise ConfigError(
+                f"beam.options: Beam has no option {name!r}{nearest(name, list(known))}"
+            )
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            PipelineOptions(beam.arguments()).get_all_options()
+    except SystemExit:  # how its parser says that a value is wrong
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise ConfigError(f"beam.options: {reason}") from None
+
+
 def check_module(config: Config) -> None:
     """Looks into the module itself, which costs TensorFlow's import and a load.
 
     Raises:
       BackboneError: the handle leads to no module, or the module cannot be trained as configured,
         lacks the auxiliary endpoint, or takes pictures of another size.
-      ConfigError: a head, a loss, a run_fn or an op of one's own that cannot be used.
+      ConfigError: a head, a loss, a run_fn or an op of one's own that cannot be used; a runner or
+        an option that Beam does not know.
     """
+    check_beam(config.beam)
     if own_ops(config.transform.augment):
         from components.image_transform.augmentation import get_policy
         from components.image_transform.preprocessing import Frame

@@ -337,6 +337,46 @@ class Push(Section):
         return self
 
 
+Option = bool | int | float | str
+
+
+class Beam(Section):
+    """Who does the work on many pictures inside a node: Beam, here or on a cluster."""
+
+    runner: str = Field(
+        "FnApiRunner",
+        pattern=r"^[A-Za-z][\w.]*$",
+        # Never Beam's own default, which tries a runner that it downloads.
+        description="Beam's runner. FnApiRunner works in the node's own process; others are "
+        "PortableRunner, FlinkRunner, SparkRunner, DataflowRunner.",
+    )
+    options: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Option | list[Option]] = (
+        Field(
+            {},
+            description="Beam's pipeline options by name, such as direct_running_mode: "
+            "multi_processing. true sets a flag; a list gives an option several times.",
+        )
+    )
+
+    @field_validator("options")
+    @classmethod
+    def _runner_stands_beside(cls, options: dict[str, Any]) -> dict[str, Any]:
+        if "runner" in options:
+            raise ValueError("name the runner in beam.runner")
+        return options
+
+    def arguments(self) -> list[str]:
+        """As Beam's command line has it."""
+        found = [f"--runner={self.runner}"]
+        for name, value in self.options.items():
+            for one in value if isinstance(value, list) else [value]:
+                if one is True:
+                    found.append(f"--{name}")
+                elif one is not False:
+                    found.append(f"--{name}={one}")
+        return found
+
+
 class Config(Section):
     """One task: its images, its network, its gate."""
 
@@ -356,6 +396,7 @@ class Config(Section):
     train: Train = Field(Train(), description=Train.__doc__)
     evaluate: Evaluate = Field(Evaluate(), description=Evaluate.__doc__)
     push: Push = Field(Push(), description=Push.__doc__)
+    beam: Beam = Field(Beam(), description=Beam.__doc__)
 
     @property
     def frozen(self) -> bool:

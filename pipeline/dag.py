@@ -170,8 +170,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         components=nodes,
         enable_cache=True,
         beam_pipeline_args=[
-            # Named, because Beam's default tries a runner that it downloads.
-            "--runner=FnApiRunner",
+            *config.beam.arguments(),
             # Without it TFX packs itself anew for workers that there are none of, at each node.
             f"--setup_file={Path(__file__).parents[1] / 'setup.py'}",
         ],

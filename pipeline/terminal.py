@@ -2,7 +2,6 @@
 
 import contextlib
 import glob
-import json
 import os
 import sys
 import threading
@@ -16,7 +15,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
-from components.progress import FILE
+from components.progress import read_progress
 from pipeline.lineage import Node
 
 _MARKS = {
@@ -71,13 +70,14 @@ class Terminal:
             yield
             return
         started, stop = time.monotonic(), threading.Event()
+        pattern = os.path.join(glob.escape(str(artifacts)), node_id, ".system", "**")
         spinner = Spinner("dots", escape(node_id))
         with self._live(spinner):
 
             def follow() -> None:
                 while not stop.wait(_POLL_SECONDS):
                     seconds = time.monotonic() - started
-                    told = _progress(artifacts, node_id)
+                    told = read_progress(pattern)
                     amount = _amount(told, seconds)
                     spinner.update(text=escape(f"{node_id:<18} {amount}  {seconds:.0f} s"))
 
@@ -176,16 +176,6 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
         os.dup2(real_err, 2)
         os.close(real_out)
         os.close(real_err)
-
-
-def _progress(artifacts: Path, node_id: str) -> dict[str, Any] | None:
-    """What the newest progress file of a node says, or None."""
-    pattern = os.path.join(glob.escape(str(artifacts)), node_id, ".system", "**", FILE)
-    try:
-        newest = max(glob.glob(pattern, recursive=True, include_hidden=True), key=os.path.getmtime)
-        return json.loads(Path(newest).read_text())
-    except (ValueError, OSError):  # none yet, half gone, or just replaced
-        return None
 
 
 def _amount(told: dict[str, Any] | None, seconds: float) -> str:

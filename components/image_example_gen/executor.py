@@ -66,11 +66,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rejects.set_int_custom_property("rejected", len(refused))
 
         history = read_history(settings["history"])
-        places = _place(found, history, listing, settings)
-        _check_places(places, len(refused), listing, settings)
+        places, crowd = _place(found, history, listing, settings)
+        _check_places(places, len(refused), crowd, listing, settings)
         self._write(places, examples.uri, facts.uri)
         write_history(facts.uri, places, history)
-        _describe(examples, facts, places, len(refused), listing, settings)
+        notes = [*crowd, *_notes(places, settings["near_copies"])]
+        _describe(examples, facts, places, len(refused), listing, notes)
 
     def _check(
         self, entries: Sequence[Entry], settings: dict[str, Any]
@@ -128,8 +129,9 @@ def _place(
     history: Sequence[Earlier],
     listing: Listing,
     settings: dict[str, Any],
-) -> list[work.Place]:
-    """Every picture with its group and split, in the order of the entries."""
+) -> tuple[list[work.Place], list[str]]:
+    """Every picture with its group and split, in the order of the entries; and whether very many
+    were put together, in a sentence."""
     group_by = group_column(settings["group_by"], listing.columns)
     difference = settings["near_copies"]
     seen = [
@@ -143,10 +145,12 @@ def _place(
         difference if difference >= 0 else None,
         history,
     )
-    return [
+    places = [
         work.Place(entry, one, *grouping.place(one.content, row.group, entry.split))
         for (entry, one), row in zip(found, seen, strict=True)
     ]
+    distinct = len({row.content for row in seen})
+    return places, list(findings.crowded(grouping.near, distinct))
 
 
 def _limit(
@@ -161,7 +165,11 @@ def _limit(
 
 
 def _check_places(
-    places: list[work.Place], refused: int, listing: Listing, settings: dict[str, Any]
+    places: list[work.Place],
+    refused: int,
+    crowd: list[str],
+    listing: Listing,
+    settings: dict[str, Any],
 ) -> None:
     """Raises DataError if what is left cannot be learnt from."""
     labels = collections.Counter(place.entry.label for place in places)
@@ -175,6 +183,7 @@ def _check_places(
             raise DataError(
                 f"{listing.source}: no picture falls into the split {split!r} ({fallen}); "
                 "give more groups of pictures, or other shares in data.split"
+                + "".join(f". {sentence}" for sentence in crowd)
             )
 
 
@@ -184,13 +193,12 @@ def _describe(
     places: list[work.Place],
     rejected: int,
     listing: Listing,
-    settings: dict[str, Any],
+    notes: list[str],
 ) -> None:
     splits = collections.Counter(place.split for place in places)
     counts = {split: splits[split] for split in SPLITS}
     rows = sorted((p.entry.id, p.entry.label, p.found.content, p.split) for p in places)
     text = "".join("\0".join(row) + "\n" for row in rows)
-    notes = _notes(places, settings["near_copies"])
     for artifact in (examples, facts):
         artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(artifact, example_gen_pb2.FORMAT_TF_EXAMPLE)

@@ -1,5 +1,6 @@
 """What somebody who trains on these pictures should know of them, a sentence each."""
 
+import collections
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ from components.image_example_gen.near_copies import earliest_near
 from components.image_example_gen.pictures import FOREIGN
 
 _SHOWN = 5
+_CROWD, _CROWDED = 20, 0.05
 
 
 class Placed(NamedTuple):
@@ -69,6 +71,24 @@ def torn_apart(pictures: Sequence[Placed], difference: float) -> Iterator[str]:
             f"{_count(pairs, 'near-copy', 'near-copies')} in another split, so a score may "
             f"flatter: {_list(pairs)}; give both the same split or group"
         )
+
+
+def crowded(groups: Mapping[str, str], distinct: int) -> Iterator[str]:
+    """Says that very many different pictures count as near-copies of one.
+
+    Where a camera that stands still shows parts that differ in a detail, that is wrong.
+
+    Args:
+      groups: of each picture that was put into a near-copy's group: by content, the group.
+      distinct: how many different pictures there are.
+    """
+    for group, count in collections.Counter(groups.values()).most_common(1):
+        if count + 1 > max(_CROWD, distinct * _CROWDED):
+            yield (
+                f"{count + 1:,} of {distinct:,} pictures count as near-copies of one another, and "
+                f"share a split (group {group}); if they are different things, set "
+                "data.near_copies to null or lower"
+            )
 
 
 def _count(pairs: list[str], one: str, several: str = "") -> str:

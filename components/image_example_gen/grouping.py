@@ -62,11 +62,13 @@ class Grouping:
     Attributes:
       shares: see `split_of`.
       joined: for a group or content hash that is part of another group, that group.
+      near: of `joined`, the pictures that joined a near-copy, by content.
       fixed: the split of groups that a manifest decides for some of their pictures only.
     """
 
     shares: Mapping[str, float]
     joined: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    near: Mapping[str, str] = dataclasses.field(default_factory=dict)
     fixed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def place(self, content: str, group: str = "", split: str | None = None) -> tuple[str, str]:
@@ -108,7 +110,7 @@ def join(
     _check_twins(rows)
     if difference is not None:
         near = _near_groups(rows, grouping, difference, history)
-        grouping = dataclasses.replace(grouping, joined={**grouping.joined, **near})
+        grouping = dataclasses.replace(grouping, joined={**grouping.joined, **near}, near=near)
     return dataclasses.replace(grouping, fixed=_fixed(rows, grouping))
 
 

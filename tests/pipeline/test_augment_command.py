@@ -20,7 +20,8 @@ def config(tmp_path):
         (tmp_path / "bananas" / label).mkdir(parents=True)
         for i in range(20):
             picture = Image.new("RGB", (60, 40), colour)
-            picture.putpixel((0, 0), (i, i, i))  # no two are the same
+            # No two are alike, and most pixels of all have the one colour.
+            picture.paste((i, i, i), (2 * (i % 10), 4, 2 * (i % 10) + 9, 8 + i // 10 * 9))
             picture.save(tmp_path / "bananas" / label / f"{i}.png")
     values = {
         "name": "ripeness",

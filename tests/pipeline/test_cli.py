@@ -196,6 +196,20 @@ def test_a_module_without_training_mode_is_refused_where_it_would_be_trained(
         assert graft("check", config, "--modules", "--set", way)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("beam.runner=FlonkRunner", "beam.runner: FlonkRunner cannot be had"),
+        ("beam.options={paralelism: 2}", "did you mean 'parallelism'"),
+        ("beam.options={direct_running_mode: many}", "invalid choice: 'many'"),
+        ("beam.options={runner: FlinkRunner}", "name the runner in beam.runner"),
+    ],
+)
+def test_a_runner_or_an_option_that_beam_does_not_know_is_said(graft, write, setting, said):
+    message = refusal(graft, "check", write(), "--modules", "--set", setting)
+    assert said in message and "\n" not in message.strip()
+
+
 def test_an_op_of_ones_own_is_tried_before_any_work(graft, write, tmp_path, monkeypatch):
     config = write(transform={"augment": [{"op": "ripeness_ops.warmer", "by": 0.1}]})
     assert "'ripeness_ops.warmer' cannot be imported" in refusal(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import ConfigError
-from pipeline.config import Config, config_hash
+from pipeline.config import Beam, Config, config_hash
 from pipeline.config_file import load_config
 from pipeline.config_text import config_text
 
@@ -172,3 +172,23 @@ def test_no_value_brings_a_traceback(value):
         Config.model_validate({**SMALLEST, "train": value})
     except pydantic.ValidationError:
         pass
+
+
+def test_beam_options_become_its_command_line():
+    options = {
+        "parallelism": 2,
+        "experiments": ["a", "b"],
+        "direct_running_mode": "multi_processing",
+        "save_main_session": True,
+        "streaming": False,
+    }
+    beam = Beam(runner="FlinkRunner", options=options)
+    assert beam.arguments() == [
+        "--runner=FlinkRunner",
+        "--parallelism=2",
+        "--experiments=a",
+        "--experiments=b",
+        "--direct_running_mode=multi_processing",
+        "--save_main_session",
+    ]
+    assert Beam().arguments() == ["--runner=FnApiRunner"]

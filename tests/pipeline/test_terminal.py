@@ -5,6 +5,8 @@ import pty
 import subprocess
 import sys
 
+from components.progress import Progress
+
 RUN = """
 import logging, os, pathlib, sys, time, warnings
 from pipeline.lineage import Node
@@ -44,8 +46,7 @@ def seen_on_a_terminal(*arguments):
 def test_a_terminal_shows_what_goes_on_and_the_log_gets_the_noise(tmp_path):
     working = tmp_path / "artifacts" / "Trainer" / ".system" / "executor_execution" / "1"
     working.mkdir(parents=True)
-    told = '{"done": 640, "total": 6400, "unit": "images", "note": "phase 1/2"}'
-    (working / "progress.json").write_text(told)
+    Progress(str(working), total=6400).add(640, "phase 1/2")
     seen = seen_on_a_terminal(tmp_path / "log", tmp_path / "artifacts")
     assert "loading" in seen
     assert "640 of 6,400 images" in seen and "phase 1/2" in seen

@@ -23,6 +23,7 @@ from components.content import content_hash
 from components.feature_extractor.component import FeatureExtractor
 from components.feature_extractor.executor import Executor
 from components.image_transform.decoding import decode
+from components.progress import read_progress
 from components.trainer.fn_args import FnArgs
 from components.trainer.records import (
     FEATURE,
@@ -165,7 +166,7 @@ def test_leftovers_of_a_killed_execution_are_cleared(tmp_path, features, inputs)
 
 def test_progress_counts_each_view_of_the_pictures(tmp_path, augmenting):
     extract(tmp_path, *augmenting, views=2)
-    progress = json.loads((tmp_path / "tmp" / "1" / "progress.json").read_text())
+    progress = read_progress(str(tmp_path / "tmp" / "1"))
     assert progress["unit"] == "images" and progress["total"] == 2 * 50 + 19
     assert progress["done"] >= 50
 

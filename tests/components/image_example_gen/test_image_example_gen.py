@@ -339,6 +339,20 @@ def test_a_window_of_spans_is_read_together_and_moves_on(tmp_path):
     assert {path.split("/")[0] for path in later.split_by_path()} == {"3", "4"}
 
 
+def test_a_camera_that_stands_still_is_told_of_what_parts_its_pictures(tmp_path):
+    for i in range(40):
+        part = nasty.picture(np.random.default_rng(0), 90, 120)
+        part.putpixel((5, 5), (i, 2 * i, 3 * i))
+        path = tmp_path / "in" / ("good", "bad")[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.save(path)
+    with pytest.raises(DataError, match="40 of 40 pictures count as near-copies") as error:
+        run(tmp_path / "root", tmp_path / "in")
+    assert "no picture falls into the split" in str(error.value)
+    apart = run(tmp_path / "root", tmp_path / "in", near_copies=-1.0)
+    assert set(apart.split_by_path().values()) == {"train", "eval", "test"}
+
+
 def test_a_picture_under_two_labels_is_named(tmp_path):
     images = make(tmp_path / "in")
     shutil.copy(images / "cat" / "0.jpg", images / "dog" / "zero.jpg")

@@ -2,7 +2,13 @@ import base64
 
 import numpy as np
 
-from components.image_example_gen.findings import Placed, converted, torn_apart, under_two_labels
+from components.image_example_gen.findings import (
+    Placed,
+    converted,
+    crowded,
+    torn_apart,
+    under_two_labels,
+)
 
 
 def near(steps):
@@ -49,3 +55,11 @@ def test_near_copies_in_two_splits_are_named():
     assert said.startswith("1 near-copy stands in another split")
     assert "a.jpg (train) and c.jpg (test)" in said
     assert list(torn_apart(pictures, 0.1)) == []
+
+
+def test_very_many_near_copies_of_one_are_doubted():
+    groups = {str(i): "one" for i in range(60)} | {"a": "two"}
+    (said,) = crowded(groups, 1000)
+    assert said.startswith("61 of 1,000 pictures count as near-copies") and "near_copies" in said
+    assert list(crowded(groups, 10_000)) == []
+    assert list(crowded({str(i): "one" for i in range(10)}, 30)) == []

@@ -11,6 +11,7 @@ from trainer_samples import model_section, picture, train_section
 from components.artifacts import Features, Preprocessing
 from components.content import content_hash
 from components.errors import ConfigError
+from components.progress import read_progress
 from components.trainer.component import Trainer
 from components.trainer.executor import Executor
 
@@ -90,7 +91,7 @@ def test_checkpoints_stay_until_the_execution_is_on_record(do, tmp_path):
 
 def test_progress_is_reported_in_images(do, tmp_path):
     do()
-    progress = json.loads((tmp_path / "tmp" / "1" / "progress.json").read_text())
+    progress = read_progress(str(tmp_path / "tmp" / "1"))
     assert progress["unit"] == "images" and progress["total"] == 48
     assert progress["note"].startswith("phase 1/1 epoch 1/1 loss ")
 
