@@ -1,0 +1,218 @@
+"""The data path against stock TFX and against tf.data, on the same photographs in one run.
+
+Node times are those of the metadata store. Both sides run by TFX's LocalDagRunner with Beam's
+in-process runner, the fastest that stock TFX has on one machine, and each once on WARM_UP photos
+before, which imports and traces; that time is reported apart. Stock Transform is so slow that it
+gets fewer photos.
+
+    .venv/bin/python -m benchmarks.data_path [PHOTOS [FOLDER]]
+"""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.photos import make_photos
+
+PHOTOS = 20_000
+WARM_UP = 200
+FOR_STOCK_TRANSFORM = 1_000
+SIDE = 299
+CORES = os.cpu_count() or 1
+
+
+def main(count: int, folder: Path) -> None:
+    """Prints images a second of each side, and the ratios."""
+    photos = {n: make_photos(folder / f"photos_{n}", n) for n in (WARM_UP, count)}
+    fewer = min(count, FOR_STOCK_TRANSFORM)
+    photos[fewer] = make_photos(folder / f"photos_{fewer}", fewer)
+    rates: dict[str, float] = {}
+    for side in (ours, stock):
+        began = time.monotonic()
+        node_seconds(side(photos[WARM_UP], folder), folder / side.__name__)
+        print(f"{side.__name__}: start-up and {WARM_UP} photos {time.monotonic() - began:.0f} s")
+    for side, which in ((ours, count), (stock, count)):
+        nodes = side(photos[which], folder, transform=side is ours)
+        for node, seconds in node_seconds(nodes, folder / side.__name__).items():
+            rates[f"{side.__name__} {node}"] = which / seconds
+    nodes = stock(photos[fewer], folder)
+    seconds = node_seconds(nodes, folder / "stock")
+    rates["stock Transform"] = fewer / seconds["Transform"]
+    records = folder / f"records_{count}"
+    for limit in (decode, decode_resize_encode):
+        limit(folder / f"records_{WARM_UP}")
+        rates[f"tf.data {limit.__name__}"] = count / limit(records)
+    for name, rate in rates.items():
+        print(f"{name:<30} {rate:8.0f} images/s", flush=True)
+    for what, mine, theirs, goal in (
+        (
+            "ImageExampleGen / ImportExampleGen",
+            "ours ImageExampleGen",
+            "stock ImportExampleGen",
+            1.5,
+        ),
+        ("ImageExampleGen / decoding", "ours ImageExampleGen", "tf.data decode", 0.5),
+        ("ImageTransform / Transform", "ours ImageTransform", "stock Transform", 25),
+        ("ImageTransform / limit", "ours ImageTransform", "tf.data decode_resize_encode", 0.6),
+        ("statistics of facts / of pictures", "ours StatisticsGen", "stock StatisticsGen", 10),
+    ):
+        print(f"{what:<36} {rates[mine] / rates[theirs]:6.2f}  (goal {goal})", flush=True)
+
+
+def ours(photos: Path, folder: Path, transform: bool = True) -> list[Any]:
+    """ImageExampleGen, StatisticsGen on its facts, ImageTransform."""
+    import json
+
+    from tfx import v1 as tfx
+
+    from components.image_example_gen.component import ImageExampleGen
+    from components.image_transform.component import ImageTransform
+
+    # Of all splits the statistics are made; ImageTransform works on the train split: so all of it.
+    split = json.dumps({"train": 0.98, "eval": 0.01, "test": 0.01})
+    images = ImageExampleGen(source=str(records_of(photos, folder)), split=split, near_copies=0.1)
+    statistics = tfx.components.StatisticsGen(examples=images.outputs["facts"])
+    transformed = ImageTransform(
+        examples=images.outputs["examples"],
+        frame=json.dumps({"image_size": [SIDE, SIDE], "crop_fraction": 1.0, "resize": "crop"}),
+        augment='"natural_light"',
+        stored_side=SIDE,
+        seed=0,
+    )
+    return [images, statistics, transformed]
+
+
+def stock(photos: Path, folder: Path, transform: bool = True) -> list[Any]:
+    """ImportExampleGen, StatisticsGen on its pictures, SchemaGen, Transform."""
+    from tfx import v1 as tfx
+    from tfx.proto import example_gen_pb2
+
+    pattern = example_gen_pb2.Input.Split(name="train", pattern="*.gz")
+    examples = tfx.components.ImportExampleGen(
+        input_base=str(records_of(photos, folder)),
+        input_config=example_gen_pb2.Input(splits=[pattern]),
+        output_config=example_gen_pb2.Output(),
+    )
+    statistics = tfx.components.StatisticsGen(examples=examples.outputs["examples"])
+    schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
+    nodes = [examples, statistics, schema]
+    if transform:
+        nodes.append(
+            tfx.components.Transform(
+                examples=examples.outputs["examples"],
+                schema=schema.outputs["schema"],
+                preprocessing_fn="benchmarks.data_path.preprocessing_fn",
+            )
+        )
+    return nodes
+
+
+def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What TFX's users write for pictures: decoded, resized, float32."""
+    import tensorflow as tf
+
+    def one(image: Any) -> Any:
+        decoded = tf.io.decode_jpeg(image, channels=3)
+        return tf.image.resize(tf.image.convert_image_dtype(decoded, tf.float32), [SIDE, SIDE])
+
+    images = tf.reshape(inputs["image"], [-1])
+    return {
+        "image": tf.map_fn(one, images, fn_output_signature=tf.float32),
+        "label": inputs["label"],
+    }
+
+
+def records_of(photos: Path, folder: Path) -> Path:
+    """The photos as TFRecords (gzip), eight files; made where they are missing."""
+    import tensorflow as tf
+
+    target = folder / f"records_{photos.name.rpartition('_')[2]}"
+    if (target / ".whole").exists():
+        return target
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    paths = sorted(photos.glob("*/*.jpg"), key=lambda path: path.name)
+    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    for shard in range(8):
+        name = target / f"data_tfrecord-{shard:05}-of-00008.gz"
+        with tf.io.TFRecordWriter(str(name), options) as writer:
+            for path in paths[shard::8]:
+                values = {"image": path.read_bytes(), "label": path.parent.name.encode()}
+                feature = {
+                    key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                    for key, value in values.items()
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString())
+    (target / ".whole").touch()
+    return target
+
+
+def node_seconds(nodes: list[Any], root: Path) -> dict[str, float]:
+    """Runs the nodes as a pipeline of their own; seconds of each, from the metadata store."""
+    from tfx import v1 as tfx
+
+    from pipeline.lineage import open_store
+
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    database = str(root / "metadata.db")
+    setup = Path(__file__).parents[1] / "setup.py"
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="data_path",
+        pipeline_root=str(root / "artifacts"),
+        components=nodes,
+        enable_cache=False,
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            database
+        ),
+        beam_pipeline_args=["--runner=FnApiRunner", f"--setup_file={setup}"],
+    )
+    tfx.orchestration.LocalDagRunner().run(pipeline)
+    seconds = {}
+    for execution in open_store(database).get_executions():
+        took = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+        seconds[execution.type.rpartition(".")[2]] = took / 1000
+    return seconds
+
+
+def decode(records: Path) -> float:
+    """Seconds that tf.data takes to decode every photo."""
+    return _through(records, lambda image: image)
+
+
+def decode_resize_encode(records: Path) -> float:
+    """Seconds that tf.data takes to decode, resize to SIDE and encode as JPEG."""
+    import tensorflow as tf
+
+    def change(image: Any) -> Any:
+        resized = tf.image.resize(image, [SIDE, SIDE])
+        return tf.io.encode_jpeg(tf.cast(resized, tf.uint8), quality=95)
+
+    return _through(records, change)
+
+
+def _through(records: Path, change: Any) -> float:
+    import tensorflow as tf
+
+    features = {"image": tf.io.FixedLenFeature([], tf.string)}
+
+    def one(record: Any) -> Any:
+        image = tf.io.parse_single_example(record, features)["image"]
+        return tf.size(change(tf.io.decode_jpeg(image, channels=3)))
+
+    files = sorted(str(path) for path in records.glob("*.gz"))
+    data = tf.data.TFRecordDataset(files, "GZIP").map(one, num_parallel_calls=CORES)
+    began = time.monotonic()
+    for _ in data:
+        pass
+    return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOS
+    place = sys.argv[2] if len(sys.argv) > 2 else "runs/benchmark_data_path"
+    main(number, Path(place).resolve())
