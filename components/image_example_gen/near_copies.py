@@ -28,7 +28,7 @@ def near_mark(small: np.ndarray) -> str:
     """By what near-copies of a picture are known.
 
     Args:
-      small: uint8 [64, 64, 3], the whole picture reduced.
+      small: uint8 [32, 32, 3], the whole picture reduced.
 
     Returns:
       16 hexadecimal characters of the hash, then the shades in base64; "" for a picture of one

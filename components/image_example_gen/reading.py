@@ -1,5 +1,6 @@
 """The bytes of a source's pictures, a bounded batch at a time, each read once."""
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,16 +46,21 @@ def units(entries: Sequence[Entry]) -> list[list[Entry]]:
     return result
 
 
-def read_unit(unit: Sequence[Entry]) -> Iterator[list[Read]]:
-    """Yields the pictures of a unit in its order, in batches of at most 32 MB, or one picture."""
+def read_unit(unit: Sequence[Entry], hashed: bool = True) -> Iterator[list[Read]]:
+    """Yields the pictures of a unit in its order, in batches of at most 32 MB, or one picture.
+
+    Args:
+      unit: its entries.
+      hashed: whether their hashes are wanted; without, `content` is "".
+    """
     if unit and unit[0].record is not None:
         images = read_images(unit[0].location, [e.record for e in unit if e.record is not None])
         for batch in _batches(unit):
-            yield [_read_of(entry, next(images)) for entry in batch]
+            yield [_read_of(entry, next(images), hashed) for entry in batch]
         return
     with ThreadPoolExecutor(_READERS) as pool:
         for batch in _batches(unit):
-            yield list(pool.map(_read, batch))
+            yield list(pool.map(functools.partial(_read, hashed=hashed), batch))
 
 
 def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
@@ -71,7 +77,7 @@ def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _read(entry: Entry) -> Read:
+def _read(entry: Entry, hashed: bool) -> Read:
     location = entry.location
     try:
         if location.startswith(PREFIX):
@@ -84,10 +90,10 @@ def _read(entry: Entry) -> Read:
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or str(e) or type(e).__name__
         return Read(entry, b"", "", f"cannot be read ({reason})")
-    return _read_of(entry, data)
+    return _read_of(entry, data, hashed)
 
 
-def _read_of(entry: Entry, data: bytes) -> Read:
+def _read_of(entry: Entry, data: bytes, hashed: bool) -> Read:
     if len(data) > MAX_BYTES:
         return Read(entry, b"", "", f"is larger than {MAX_BYTES >> 20} MB")
-    return Read(entry, data, hashlib.sha256(data).hexdigest())
+    return Read(entry, data, hashlib.sha256(data).hexdigest() if hashed else "")

@@ -1,27 +1,24 @@
 """What is done to a unit of pictures: first each is read and checked, then, all being placed,
 written. One function a pass."""
 
-import contextlib
-import functools
-import os
-import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from components.errors import DataError
-from components.image_example_gen.decoder import decode_small
+from components.image_example_gen.decoder import Decoded, decode_all
 from components.image_example_gen.listing import Entry
 from components.image_example_gen.near_copies import near_mark
 from components.image_example_gen.normalising import to_png
-from components.image_example_gen.pictures import FOREIGN, Unusable, is_cut_off, read_header
+from components.image_example_gen.pictures import FOREIGN, Header, Unusable, is_cut_off, read_header
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
-_AT_ONCE = min(os.cpu_count() or 1, 8)
+T = TypeVar("T")
+
+_AT_ONCE = 64
 _LARGE_PIXELS = 1 << 24
-_LARGE = threading.Lock()
-"""Larger pictures are decoded one after the other, for the sake of memory."""
 
 
 class Found(NamedTuple):
@@ -41,6 +38,8 @@ class Found(NamedTuple):
     """See `pictures.Header`."""
     bytes: int
     """Of the file."""
+    checksum: int
+    """CRC-32 of the file: quicker than its hash, and enough to see that it has changed."""
 
 
 class Place(NamedTuple):
@@ -55,7 +54,7 @@ class Place(NamedTuple):
 def check(
     unit: Sequence[Entry], max_pixels: int, marked: bool, progress: Callable[[int], None]
 ) -> Iterator[Found | str]:
-    """Reads and decodes each picture of a unit, on several threads.
+    """Reads and decodes each picture of a unit, on all cores.
 
     Args:
       unit: its entries.
@@ -66,12 +65,10 @@ def check(
     Yields:
       In the unit's order: what was found, or why the picture cannot be used.
     """
-    one = functools.partial(_check, max_pixels=max_pixels, marked=marked)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for batch in read_unit(unit):
-            for checked in pool.map(one, batch):
-                progress(1)
-                yield checked
+    for chunk in _ahead(_decoded(unit, max_pixels)):
+        for read, header, said in chunk:
+            yield said if isinstance(said, str) else _found(read, header, said, marked)
+        progress(len(chunk))
 
 
 def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> None:
@@ -81,14 +78,14 @@ def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> N
       DataError: a picture is no longer the one that was checked.
     """
     places = iter(unit)
-    for batch in read_unit([place.entry for place in unit]):
+    for batch in _ahead(read_unit([place.entry for place in unit], hashed=False)):
         for read, place in zip(batch, places, strict=False):
             _write(read, place, examples, facts)
 
 
 def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) -> None:
     entry, found, group, split = place
-    if read.error or read.content[:32] != found.content:
+    if read.error or zlib.crc32(read.data) != found.checksum:
         raise DataError(f"{entry.path}: changed while it was read; run again")
     said: dict[str, Value] = {
         "label": entry.label.encode(),
@@ -110,20 +107,75 @@ def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) 
     facts.write(split, example({**said, **known}))
 
 
-def _check(read: Read, max_pixels: int, marked: bool) -> Found | str:
+Chunk = list[tuple[Read, Header | None, Decoded | str]]
+"""Pictures with their headers, and what came of decoding them or why there is nothing."""
+
+
+def _decoded(unit: Sequence[Entry], max_pixels: int) -> Iterator[Chunk]:
+    for batch in _ahead(read_unit(unit)):
+        for start in range(0, len(batch), _AT_ONCE):
+            yield _decode(batch[start : start + _AT_ONCE], max_pixels)
+
+
+def _decode(batch: Sequence[Read], max_pixels: int) -> Chunk:
+    looked_at = [_look(read, max_pixels) for read in batch]
+    usable = [one for one in looked_at if not isinstance(one, str)]
+    # Large pictures one after the other, for the sake of memory.
+    several = [image for header, image in usable if header.pixels <= _LARGE_PIXELS]
+    decoded = iter(decode_all(several) if several else ())
+    chunk: Chunk = []
+    for read, one in zip(batch, looked_at, strict=True):
+        if isinstance(one, str):
+            chunk.append((read, None, one))
+            continue
+        header, image = one
+        large = header.pixels > _LARGE_PIXELS
+        said = decode_all([image])[0] if large else next(decoded)
+        chunk.append(
+            (read, header, _damaged(read, header, said) if isinstance(said, str) else said)
+        )
+    return chunk
+
+
+def _found(read: Read, header: Header | None, decoded: Decoded, marked: bool) -> Found:
+    assert header is not None
+    return Found(
+        read.content[:32],
+        near_mark(decoded.small) if marked else "",
+        header.format,
+        decoded.width,
+        decoded.height,
+        header.channels,
+        len(read.data),
+        zlib.crc32(read.data),
+    )
+
+
+def _look(read: Read, max_pixels: int) -> tuple[Header, bytes] | str:
+    """A picture's header, and its bytes as TensorFlow reads them; or why it cannot be used."""
     if read.error:
         return read.error
     try:
         header = read_header(read.data, max_pixels)
     except Unusable as e:
         return str(e)
+    if header.format not in FOREIGN:
+        return header, read.data
     try:
-        with _LARGE if header.pixels > _LARGE_PIXELS else contextlib.nullcontext():
-            image = to_png(read.data, header.format) if header.format in FOREIGN else read.data
-            height, width, small = decode_small(image)
+        return header, to_png(read.data, header.format)
     except Unusable as e:
-        ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
-        return f"is {ill}: it cannot be decoded ({e})"
-    near = near_mark(small) if marked else ""
-    size = len(read.data)
-    return Found(read.content[:32], near, header.format, width, height, header.channels, size)
+        return _damaged(read, header, str(e))
+
+
+def _damaged(read: Read, header: Header, reason: str) -> str:
+    ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
+    return f"is {ill}: it cannot be decoded ({reason})"
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item

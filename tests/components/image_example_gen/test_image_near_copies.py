@@ -10,12 +10,12 @@ import pytest
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_image
 
-from components.image_example_gen.decoder import decode_small
+from components.image_example_gen.decoder import decode_all
 from components.image_example_gen.near_copies import DIFFERENCE, earliest_near, near_mark
 
 
 def mark_of(image, kind="JPEG", **options):
-    return near_mark(decode_small(nasty.encoded(image, kind, **options))[2])
+    return near_mark(decode_all([nasty.encoded(image, kind, **options)])[0].small)
 
 
 def near(*marks):
@@ -47,7 +47,7 @@ def test_an_upright_copy_of_a_turned_photograph_is_near(photo):
     exif[0x0112] = 6
     buffer = io.BytesIO()
     photo.transpose(PIL.Image.Transpose.ROTATE_90).save(buffer, "JPEG", exif=exif)
-    assert near(near_mark(decode_small(buffer.getvalue())[2]), mark_of(photo)) == [None, 0]
+    assert near(near_mark(decode_all([buffer.getvalue()])[0].small), mark_of(photo)) == [None, 0]
 
 
 def test_different_digits_are_no_copies():
