@@ -13,7 +13,8 @@ import PIL.Image
 
 DIFFERENCE = 0.1
 """Most copies stored anew as JPEG of quality 60, at half the size, or 15 % lighter differ by less;
-no two of scikit-learn's 1,797 digits do, and 148 of 3.4 million pairs of ELPV's solar cells."""
+no two of scikit-learn's 1,797 digits do, and about 150 of 3.4 million pairs of ELPV's solar
+cells."""
 
 _SIDE = 16
 _BITS, _BAND_COUNT = 64, 7
