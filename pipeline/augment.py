@@ -125,13 +125,12 @@ def replay(run: Run, example: str, number: int) -> View:
 
         from components.image_transform.decoding import decode
         from components.image_transform.explaining import explain_view
-        from components.image_transform.preprocessing import Frame
+        from components.trainer.records import load_preprocessing
 
         graph = tf.saved_model.load(str(preprocessing.path("augmentation")))
         image, id = decode(tf.constant(found["image"])), found["id"].decode()
         view = graph.augment(image, tf.constant(id), tf.constant(number, tf.int64))
-        height, width = facts["image_size"]
-        frame = Frame((height, width), facts["crop_fraction"], facts["resize"])
+        frame = load_preprocessing(preprocessing.uri).frame
         return View(
             tf.io.encode_png(view).numpy(),
             id,

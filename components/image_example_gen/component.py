@@ -9,6 +9,7 @@ from components.content import code_version
 from components.image_example_gen.driver import Driver
 from components.image_example_gen.executor import Executor
 from components.image_example_gen.near_copies import DIFFERENCE
+from components.image_example_gen.pictures import MAX_PIXELS
 
 CODE_VERSION = code_version(__file__, "image_transform")
 
@@ -61,7 +62,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
         group_by: str = "content",
         near_copies: float = DIFFERENCE,
         max_rejected: float = 0.05,
-        max_pixels: int = 89_478_485,
+        max_pixels: int = MAX_PIXELS,
         min_per_class: int = 10,
     ):
         """Args:
