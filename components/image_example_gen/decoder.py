@@ -23,7 +23,7 @@ class Decoded(NamedTuple):
     height: int
     width: int
     small: np.ndarray
-    """uint8 [SMALL, SMALL, 3]."""
+    """uint8 [SMALL, SMALL], in grey."""
 
 
 def decode_all(images: Sequence[bytes]) -> list[Decoded | str]:
@@ -66,11 +66,11 @@ def _graph():
         small = tf.cond(
             tf.reduce_all(size > 0),
             lambda: _reduced(pixels),
-            lambda: tf.zeros([SMALL, SMALL, 3]),
+            lambda: tf.zeros([SMALL, SMALL]),
         )
         return size, tf.cast(tf.round(small), tf.uint8)
 
-    shapes = tf.TensorSpec([2], tf.int32), tf.TensorSpec([SMALL, SMALL, 3], tf.uint8)
+    shapes = tf.TensorSpec([2], tf.int32), tf.TensorSpec([SMALL, SMALL], tf.uint8)
     return tf.function(
         lambda images: tf.map_fn(
             one, images, fn_output_signature=shapes, parallel_iterations=_PARALLEL
@@ -81,10 +81,11 @@ def _graph():
 
 
 def _reduced(pixels: tf.Tensor) -> tf.Tensor:
-    """The whole picture at SMALL; of a large one every n-th pixel counts, since averaging all
+    """The whole picture at SMALL, in grey; of a large one every n-th pixel counts, since averaging all
     would take half as long as decoding."""
     thinned = tf.image.resize(pixels, [4 * SMALL, 4 * SMALL], method="nearest")
-    return tf.image.resize(thinned, [SMALL, SMALL], method="area")
+    small = tf.image.resize(thinned, [SMALL, SMALL], method="area")
+    return tf.image.rgb_to_grayscale(small)[..., 0]
 
 
 def _sentence(message: str) -> str:

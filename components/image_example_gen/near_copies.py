@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import PIL.Image
 
 DIFFERENCE = 0.1
 """Most copies stored anew as JPEG of quality 60, at half the size, or 15 % lighter differ by less;
@@ -17,33 +16,36 @@ no two of scikit-learn's 1,797 digits do, and about 150 of 3.4 million pairs of 
 cells."""
 
 _SIDE = 16
-_BITS, _BAND_COUNT = 64, 7
+_LOWEST, _BITS, _BAND_COUNT = 8, 64, 7
 _DISTANCE = _BAND_COUNT - 1
-_TRIES = 32
 _CELLS, _WIDTH, _MOST_OF_A_SIDE = 1 << 22, 256, 1000
 _FLAT = 1.0
-_ONES = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 
-def near_mark(small: np.ndarray) -> str:
-    """By what near-copies of a picture are known.
+def near_marks(small: np.ndarray) -> list[str]:
+    """By what near-copies of pictures are known.
 
     Args:
-      small: uint8 [32, 32, 3], the whole picture reduced.
+      small: uint8 [N, 32, 32], each a whole picture in grey, reduced.
 
     Returns:
-      16 hexadecimal characters of the hash, then the shades in base64; "" for a picture of one
-      shade, which would be like any other.
+      For each 16 hexadecimal characters of the hash, then the shades in base64; "" for a picture
+      of one shade, which would be like any other.
 
     Source: imagehash's phash, the signs of the lowest frequencies against their median.
     """
-    import imagehash  # brings SciPy's transforms: only where pictures are read
+    from scipy import fft  # only where pictures are read
 
-    grey = PIL.Image.fromarray(small).convert("L")
-    if np.asarray(grey).std() < _FLAT:
-        return ""
-    shades = np.asarray(grey.resize((_SIDE, _SIDE), PIL.Image.Resampling.BOX))
-    return f"{imagehash.phash(grey)}{base64.b64encode(shades.tobytes()).decode()}"
+    count, side, _ = small.shape
+    frequencies = fft.dctn(small.astype(np.float64), axes=(1, 2))[:, :_LOWEST, :_LOWEST]
+    lowest = frequencies.reshape(count, _BITS)
+    hashes = np.packbits(lowest > np.median(lowest, axis=1, keepdims=True), axis=1)
+    cells = small.reshape(count, _SIDE, side // _SIDE, _SIDE, side // _SIDE)
+    shades = np.round(cells.mean((2, 4))).astype(np.uint8)
+    return [
+        f"{bits.tobytes().hex()}{base64.b64encode(of.tobytes()).decode()}" if spread >= _FLAT else ""
+        for bits, of, spread in zip(hashes, shades, small.std((1, 2)), strict=True)
+    ]
 
 
 def earliest_near(
@@ -58,15 +60,15 @@ def earliest_near(
       apart: where it is given, only pictures that differ in it count.
 
     Returns:
-      A place in `marks` for each, or None. Where many pictures have almost the same hash, only
-      some of them are looked at.
+      A place in `marks` for each, or None. With `apart`, where very many pictures have almost the
+      same hash, only some of them are looked at.
     """
     found: list[int | None] = [None] * len(marks)
     which = np.array([i for i, mark in enumerate(marks) if mark], np.int64)
     if not len(which):
         return found
     hashes = np.array([int(marks[i][:16], 16) for i in which], np.uint64)
-    shades = np.stack([_shades(marks[i]) for i in which])
+    signs, shades = _signs(hashes), _shades([marks[i] for i in which])
     sides = None if apart is None else np.array([apart[i] for i in which])
     first = np.full(len(which), len(which))
     # Hashes that differ in at most d bits agree in one of d + 1 bands of bits (Norouzi et al.
@@ -76,7 +78,7 @@ def earliest_near(
         band = (hashes >> low) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(band, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            _look_through(members, hashes, shades, sides, difference, first)
+            _look_through(members, signs, shades, sides, difference, first)
     for place, earlier in zip(which, first, strict=True):
         if earlier < len(which):
             found[int(place)] = int(which[earlier])
@@ -85,7 +87,7 @@ def earliest_near(
 
 def _look_through(
     members: np.ndarray,
-    hashes: np.ndarray,
+    signs: np.ndarray,
     shades: np.ndarray,
     sides: np.ndarray | None,
     difference: float,
@@ -93,29 +95,20 @@ def _look_through(
 ) -> None:
     """Lowers `first` of members, ascending places that share a band, to near-copies among them."""
     known = members if sides is None else _some_of_each(members, sides)
-    start, width = 0, max(1, min(_WIDTH, _CELLS // len(members)))
-    while start < len(known):
+    width = max(1, min(_WIDTH, _CELLS // len(members)))
+    for start in range(0, len(known), width):
         others = known[start : start + width]
         # A copy that was found among the first few is the first: no need to look at the rest.
-        mine = members[members > others[0]]
-        mine = mine[first[mine] > others[0]]
-        differing = (hashes[mine, None] ^ hashes[others]).view(np.uint16)
-        bits = _ONES[differing].reshape(len(mine), len(others), 4).sum(-1)
-        maybe = (bits <= _DISTANCE) & (others < np.minimum(mine, first[mine])[:, None])
+        mine = members[(members > others[0]) & (first[members] > others[0])]
+        # Of vectors of one length, the product says the distance.
+        near = signs[mine] @ signs[others].T >= _BITS - 2 * _DISTANCE
+        near &= shades[mine] @ shades[others].T >= 1 - difference**2 / 2
+        near &= others < mine[:, None]
         if sides is not None:
-            maybe &= sides[mine, None] != sides[others]
-        for _ in range(_TRIES):
-            open_rows = np.flatnonzero(maybe.any(1))
-            if not len(open_rows):
-                break
-            columns = maybe[open_rows].argmax(1)
-            ours, theirs = mine[open_rows], others[columns]
-            apart = np.sqrt(((shades[ours] - shades[theirs]) ** 2).mean(1))
-            near = apart <= difference
-            first[ours[near]] = theirs[near]
-            maybe[open_rows[near]] = False
-            maybe[open_rows, columns] = False
-        start += len(others)
+            near &= sides[mine, None] != sides[others]
+        found = near.any(1)
+        ours, theirs = mine[found], others[near[found].argmax(1)]
+        first[ours] = np.minimum(first[ours], theirs)
 
 
 def _some_of_each(members: np.ndarray, sides: np.ndarray) -> np.ndarray:
@@ -127,8 +120,15 @@ def _some_of_each(members: np.ndarray, sides: np.ndarray) -> np.ndarray:
     return members[np.sort(np.concatenate(kept))]
 
 
-def _shades(mark: str) -> np.ndarray:
-    """The shades about their mean, in units of their spread."""
-    shades = np.frombuffer(base64.b64decode(mark[16:]), np.uint8).astype(np.float32)
-    shades -= shades.mean()
-    return shades / max(float(shades.std()), 1e-3)
+def _signs(hashes: np.ndarray) -> np.ndarray:
+    """float32 [N, 64], the bits of uint64 [N] as 1 and -1."""
+    bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
+    return bits.astype(np.float32) * 2 - 1
+
+
+def _shades(marks: Sequence[str]) -> np.ndarray:
+    """float32 [N, 256], the shades about their mean, in units of their spread; of length 1."""
+    decoded = b"".join(base64.b64decode(mark[16:]) for mark in marks)
+    shades = np.frombuffer(decoded, np.uint8).reshape(len(marks), -1).astype(np.float32)
+    shades -= shades.mean(1, keepdims=True)
+    return shades / np.maximum(np.linalg.norm(shades, axis=1, keepdims=True), 1e-3)

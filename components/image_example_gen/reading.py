@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -59,8 +60,11 @@ def read_unit(unit: Sequence[Entry], hashed: bool = True) -> Iterator[list[Read]
             yield [_read_of(entry, next(images), hashed) for entry in batch]
         return
     with ThreadPoolExecutor(_READERS) as pool:
+        read = functools.partial(_read_some, hashed=hashed)
         for batch in _batches(unit):
-            yield list(pool.map(functools.partial(_read, hashed=hashed), batch))
+            share = -(-len(batch) // _READERS)  # to hand over one by one costs more than reading
+            shares = [batch[start : start + share] for start in range(0, len(batch), share)]
+            yield list(itertools.chain.from_iterable(pool.map(read, shares)))
 
 
 def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
@@ -75,6 +79,10 @@ def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
         size += bytes_
     if batch:
         yield batch
+
+
+def _read_some(entries: Sequence[Entry], hashed: bool) -> list[Read]:
+    return [_read(entry, hashed) for entry in entries]
 
 
 def _read(entry: Entry, hashed: bool) -> Read:

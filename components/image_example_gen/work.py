@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 from components.errors import DataError
 from components.image_example_gen.decoder import Decoded, decode_all
 from components.image_example_gen.listing import Entry
-from components.image_example_gen.near_copies import near_mark
+from components.image_example_gen.near_copies import near_marks
 from components.image_example_gen.normalising import to_png
 from components.image_example_gen.pictures import FOREIGN, Header, Unusable, is_cut_off, read_header
 from components.image_example_gen.reading import Read, read_unit
@@ -27,7 +29,7 @@ class Found(NamedTuple):
     content: str
     """32 hexadecimal characters of the hash of its bytes."""
     near: str
-    """By what near-copies are known, or "": see `near_copies.near_mark`."""
+    """By what near-copies are known, or "": see `near_copies.near_marks`."""
     format: str
     """See `pictures.Header`."""
     width: int
@@ -66,8 +68,10 @@ def check(
       In the unit's order: what was found, or why the picture cannot be used.
     """
     for chunk in _ahead(_decoded(unit, max_pixels)):
+        small = [one.small for *_, one in chunk if not isinstance(one, str)]
+        marks = iter(near_marks(np.stack(small)) if small and marked else [""] * len(small))
         for read, header, said in chunk:
-            yield said if isinstance(said, str) else _found(read, header, said, marked)
+            yield said if isinstance(said, str) else _found(read, header, said, next(marks))
         progress(len(chunk))
 
 
@@ -137,11 +141,11 @@ def _decode(batch: Sequence[Read], max_pixels: int) -> Chunk:
     return chunk
 
 
-def _found(read: Read, header: Header | None, decoded: Decoded, marked: bool) -> Found:
+def _found(read: Read, header: Header | None, decoded: Decoded, mark: str) -> Found:
     assert header is not None
     return Found(
         read.content[:32],
-        near_mark(decoded.small) if marked else "",
+        mark,
         header.format,
         decoded.width,
         decoded.height,

@@ -2,6 +2,7 @@ import base64
 import io
 
 import hypothesis
+import imagehash
 import nasty
 import numpy as np
 import PIL.Image
@@ -11,11 +12,15 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_image
 
 from components.image_example_gen.decoder import decode_all
-from components.image_example_gen.near_copies import DIFFERENCE, earliest_near, near_mark
+from components.image_example_gen.near_copies import DIFFERENCE, earliest_near, near_marks
 
 
 def mark_of(image, kind="JPEG", **options):
-    return near_mark(decode_all([nasty.encoded(image, kind, **options)])[0].small)
+    return mark_of_file(nasty.encoded(image, kind, **options))
+
+
+def mark_of_file(data):
+    return near_marks(decode_all([data])[0].small[None])[0]
 
 
 def near(*marks):
@@ -47,7 +52,7 @@ def test_an_upright_copy_of_a_turned_photograph_is_near(photo):
     exif[0x0112] = 6
     buffer = io.BytesIO()
     photo.transpose(PIL.Image.Transpose.ROTATE_90).save(buffer, "JPEG", exif=exif)
-    assert near(near_mark(decode_all([buffer.getvalue()])[0].small), mark_of(photo)) == [None, 0]
+    assert near(mark_of_file(buffer.getvalue()), mark_of(photo)) == [None, 0]
 
 
 def test_different_digits_are_no_copies():
@@ -60,6 +65,13 @@ def test_different_digits_are_no_copies():
 def test_a_picture_of_one_shade_is_like_none():
     grey = mark_of(PIL.Image.new("RGB", (50, 40), (90, 90, 90)))
     assert grey == "" and near(grey, grey) == [None, None]
+
+
+@hypothesis.given(st.integers(0, 2**32 - 1))
+def test_the_hash_is_that_of_imagehash(seed):
+    grey = np.random.default_rng(seed).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    hashes = [str(imagehash.phash(PIL.Image.fromarray(one))) for one in grey]
+    assert [mark[:16] for mark in near_marks(grey)] == hashes
 
 
 def made(bits, shades):
