@@ -6,6 +6,7 @@ RUNS = runs
 SET =
 TESTS = tests
 UPGRADE =
+ONLY =
 
 bin := .venv/bin
 # One word for the shell, whatever is in it.
@@ -13,7 +14,7 @@ quote = '$(subst ','\'',$(1))'
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test test-flink verify lint requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint bench requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -51,6 +52,12 @@ samples: setup  ## Install the photographs of solar cells for configs/solar_cell
 	@echo 'elpv-dataset: 2,624 photographs, 91 MB, licence CC BY-NC-SA 4.0: not for commercial use.'
 	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
 	    -r requirements/samples.txt
+
+bench: setup modules  ## Measure speed, memory and accuracy into benchmarks/results.json; hours
+#: ONLY="data_path memory" for some of it; those on solar cells need `make samples`
+	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
+	    -r requirements/bench.txt
+	@$(bin)/python -m benchmarks $(ONLY)
 
 requirements: setup  ## Compile requirements/*.in into the hashed files
 #: UPGRADE=1 to move every pin to the newest that fits

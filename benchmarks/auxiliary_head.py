@@ -2,16 +2,16 @@
 
 EfficientNet-Lite0 on the ELPV photographs of solar cells at a reduced size (`make samples`), the
 head on the last feature map of stride 16, where slim has it. A pair differs in the weight alone:
-the same split, first weights, order, views and dropout. Prints the test accuracies, their mean
-difference and its 95 % interval, by Student's t.
-
-    .venv/bin/python -m benchmarks.auxiliary_head [FOLDER]
+the same split, first weights, order, views and dropout.
 """
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.common import interval, run
+from benchmarks.results import Result
 
 CONFIG = "configs/solar_cells.yaml"
 SEEDS = 5
@@ -29,18 +29,17 @@ SETTINGS = (
 )
 
 
-def main(folder: Path) -> None:
-    """Runs every pair and prints what came of it."""
-    differences = []
+def measure(folder: Path) -> Iterator[Result]:
+    """Mean test accuracies, and the mean difference with its interval."""
+    pairs = []
     for seed in range(SEEDS):
-        without, with_head = (accuracy(folder, seed, weight) for weight in WEIGHTS)
-        differences.append(100 * (with_head - without))
-        print(
-            f"seed {seed}: weight 0 {without:.4f}, weight 0.4 {with_head:.4f}, "
-            f"difference {differences[-1]:+.2f} points",
-            flush=True,
-        )
-    print(f"mean difference in points {interval(differences, '+.2f')}")
+        pairs.append([accuracy(folder / "auxiliary_head", seed, weight) for weight in WEIGHTS])
+        print("  seed {}: weight 0 {:.4f}, weight 0.4 {:.4f}".format(seed, *pairs[-1]), flush=True)
+    without, with_head = np.array(pairs).T
+    note = f"difference in points {interval(100 * (with_head - without), '+.2f')}"
+    yield Result(
+        "auxiliary_head", with_head.mean(), without.mean(), "accuracy", None, "higher", note
+    )
 
 
 def accuracy(folder: Path, seed: int, weight: float) -> float:
@@ -48,7 +47,3 @@ def accuracy(folder: Path, seed: int, weight: float) -> float:
     pair = f"seed={seed}", f"model.auxiliary_head.weight={weight}"
     summary, _ = run(CONFIG, folder, *SETTINGS, *pair)
     return summary["metrics"]["accuracy"]
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/benchmark_auxiliary_head").resolve())

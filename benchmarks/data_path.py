@@ -3,20 +3,20 @@
 Ours reads the photographs from class folders, stock TFX the same in TFRecords, which it needs. Node
 times are those of the metadata store. Both sides run by TFX's LocalDagRunner with Beam's in-process
 runner, the fastest that stock TFX has on one machine. Each runs WARM_UP photos first, twice: what
-the second time takes is start-up, reported apart and taken off. Stock Transform is so slow that it
+the second time takes is start-up, told apart and taken off. Stock Transform is so slow that it
 gets fewer photos.
-
-    .venv/bin/python -m benchmarks.data_path [PHOTOS [FOLDER]]
 """
 
 import os
 import shutil
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.nodes import run_nodes
 from benchmarks.photos import make_photos
+from benchmarks.results import Result
 
 PHOTOS = 20_000
 WARM_UP = 200
@@ -24,38 +24,61 @@ FOR_STOCK_TRANSFORM = 1_000
 SIDE = 299
 CORES = os.cpu_count() or 1
 GOALS = (
-    ("ImageExampleGen / ImportExampleGen", "ours ImageExampleGen", "stock ImportExampleGen", 1.5),
-    ("ImageExampleGen / decoding", "ours ImageExampleGen", "tf.data decode", 0.5),
-    ("ImageTransform / Transform", "ours ImageTransform", "stock Transform", 25),
-    ("ImageTransform / limit", "ours ImageTransform", "tf.data decode_resize_encode", 0.6),
-    ("statistics of facts / of pictures", "ours StatisticsGen", "stock StatisticsGen", 10),
+    (
+        "ImageExampleGen against ImportExampleGen",
+        "ours ImageExampleGen",
+        "stock ImportExampleGen",
+        1.5,
+    ),
+    ("ImageExampleGen against decoding", "ours ImageExampleGen", "decode", 0.5),
+    ("ImageTransform against stock", "ours ImageTransform", "stock Transform", 25),
+    ("ImageTransform against the limit", "ours ImageTransform", "decode_resize_encode", 0.6),
+    ("StatisticsGen on facts against pictures", "ours StatisticsGen", "stock StatisticsGen", 10),
 )
-"""What is compared with what."""
+"""What is compared with what, and the least ratio."""
 
 
-def main(count: int, folder: Path) -> None:
-    """Prints images a second of each side, and the ratios."""
-    fewer = min(count, FOR_STOCK_TRANSFORM)
-    photos = {n: make_photos(folder / f"photos_{n}", n) for n in (WARM_UP, fewer, count)}
+def measure(folder: Path) -> Iterator[Result]:
+    """Images a second of each side; and the bytes that ImageTransform wrote."""
+    photos = {
+        n: make_photos(folder / f"photos_{n}", n) for n in (WARM_UP, FOR_STOCK_TRANSFORM, PHOTOS)
+    }
     rates: dict[str, float] = {}
+    started: dict[str, float] = {}
     for side in (ours, stock):
-        name = side.__name__
-        cold = node_seconds(side(photos[WARM_UP], folder), folder / name)
-        warm = node_seconds(side(photos[WARM_UP], folder), folder / name)
-        shown = ", ".join(f"{node} {cold[node]:.1f} and {warm[node]:.1f}" for node in warm)
-        print(f"{name}, {WARM_UP} photos, the first and the second time, seconds: {shown}")
-        whole = node_seconds(side(photos[count], folder, side is ours), folder / name)
+        name, root = side.__name__, folder / side.__name__
+        run_nodes(side(photos[WARM_UP], folder), root)
+        warm = run_nodes(side(photos[WARM_UP], folder), root)
+        whole = run_nodes(side(photos[PHOTOS], folder, side is ours), root)
         for node in whole.keys() - {"SchemaGen"}:  # whose work does not grow with the photos
-            rates[f"{name} {node}"] = (count - WARM_UP) / (whole[node] - warm[node])
-    seconds = node_seconds(stock(photos[fewer], folder), folder / "stock")["Transform"]
-    rates["stock Transform"] = (fewer - WARM_UP) / (seconds - warm["Transform"])
+            rates[f"{name} {node}"] = (PHOTOS - WARM_UP) / (whole[node] - warm[node])
+        started |= {f"{name} {node}": seconds for node, seconds in warm.items()}
+        if side is ours:
+            yield _stored(root)
+    slow = run_nodes(stock(photos[FOR_STOCK_TRANSFORM], folder), folder / "stock")["Transform"]
+    rates["stock Transform"] = (FOR_STOCK_TRANSFORM - WARM_UP) / (slow - warm["Transform"])
     for limit in (decode, decode_resize_encode):
         limit(folder / f"records_{WARM_UP}")
-        rates[f"tf.data {limit.__name__}"] = count / limit(folder / f"records_{count}")
-    for name, rate in rates.items():
-        print(f"{name:<30} {rate:8.0f} images/s", flush=True)
+        rates[limit.__name__] = PHOTOS / limit(folder / f"records_{PHOTOS}")
     for what, mine, theirs, goal in GOALS:
-        print(f"{what:<36} {rates[mine] / rates[theirs]:6.2f}  (goal {goal})", flush=True)
+        note = ", ".join(
+            f"{side} {started[side]:.1f} s for {WARM_UP} photos"
+            for side in (mine, theirs)
+            if side in started
+        )
+        yield Result(
+            f"data_path/{what}", rates[mine], rates[theirs], "images/s", goal, "higher", note
+        )
+
+
+def _stored(root: Path) -> Result:
+    """The train split's bytes as ImageTransform stored them against those it was given."""
+    given, stored = (
+        sum(file.stat().st_size for file in root.glob(f"artifacts/{place}/*/Split-train/*.gz"))
+        / 2**20
+        for place in ("ImageExampleGen/examples", "ImageTransform/transformed_examples")
+    )
+    return Result("data_path/ImageTransform bytes", stored, given, "MiB", 1.0, "lower")
 
 
 def ours(photos: Path, folder: Path, transform: bool = True) -> list[Any]:
@@ -147,34 +170,6 @@ def records_of(photos: Path, folder: Path) -> Path:
     return target
 
 
-def node_seconds(nodes: list[Any], root: Path) -> dict[str, float]:
-    """Runs the nodes as a pipeline of their own; seconds of each, from the metadata store."""
-    from tfx import v1 as tfx
-
-    from pipeline.lineage import open_store
-
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    database = str(root / "metadata.db")
-    setup = Path(__file__).parents[1] / "setup.py"
-    pipeline = tfx.dsl.Pipeline(
-        pipeline_name="data_path",
-        pipeline_root=str(root / "artifacts"),
-        components=nodes,
-        enable_cache=False,
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            database
-        ),
-        beam_pipeline_args=["--runner=FnApiRunner", f"--setup_file={setup}"],
-    )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
-    seconds = {}
-    for execution in open_store(database).get_executions():
-        took = execution.last_update_time_since_epoch - execution.create_time_since_epoch
-        seconds[execution.type.rpartition(".")[2]] = took / 1000
-    return seconds
-
-
 def decode(records: Path) -> float:
     """Seconds that tf.data takes to decode every photo."""
     return _through(records, lambda image: image)
@@ -208,9 +203,3 @@ def _through(records: Path, change: Any) -> float:
     for _ in data:
         pass
     return time.monotonic() - began
-
-
-if __name__ == "__main__":
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOS
-    place = sys.argv[2] if len(sys.argv) > 2 else "runs/benchmark_data_path"
-    main(number, Path(place).resolve())

@@ -5,25 +5,22 @@ one whose training function reads the pictures in each epoch and sends them, and
 split, through the backbone. Prints the seconds of both, FeatureExtractor's own among ours, their
 ratio, and both test accuracies. A run spends some seconds whatever it trains on, so the ratio
 depends on the number of pictures: COPIES of each cell, the further ones mirrored, 1 to 4.
-
-    .venv/bin/python -m benchmarks.features [COPIES [FOLDER]]
 """
 
 import dataclasses
-import json
-import os
-import sys
-import tempfile
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 from PIL import Image, ImageOps
 
 from benchmarks.common import run, write_manifest
+from benchmarks.results import Result
 from benchmarks.solar_cells import CONFIG, split_cells
 
 EPOCHS = 10
-GOAL = 8
+COPIES = 3
 
 
 def on_pictures(fn_args) -> None:
@@ -39,38 +36,26 @@ def on_pictures(fn_args) -> None:
         run_fn.run_fn(without)
 
 
-def main(copies: int, folder: Path) -> None:
-    """Runs the pipeline on features, then again on pictures; what is before the Trainer is cached.
+def measure(folder: Path) -> Iterator[Result]:
+    """Seconds of training, on features with those of FeatureExtractor.
 
-    Args:
-      copies: of each of the 2,624 cells, 1 to 4.
-      folder: for the manifest, mirrored cells and the runs.
+    The pipeline runs on features, then again on pictures; what is before the Trainer is cached.
     """
+    folder = folder / "features"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     rows = split_cells(0)
-    rows += [mirror(row, number, folder) for number in range(1, copies) for row in rows]
+    rows += [mirror(row, number, folder) for number in range(1, COPIES) for row in rows]
     write_manifest(folder / "manifest.csv", rows)
     seen = sum(row["split"] != "test" for row in rows)
-    print(f"{len(rows)} pictures, {seen} of them in train and eval; load {_load()}", flush=True)
     ours = _run(folder)
-    print(f"on features: load {_load()}", flush=True)
     theirs = _run(folder, "train.run_fn=benchmarks.features.on_pictures")
-    print(f"on pictures: load {_load()}", flush=True)
-
-    extracting, training = ours["seconds"]["FeatureExtractor"], ours["seconds"]["Trainer"]
-    whole = extracting + training
-    print(
-        f"on features {whole:.1f} s (FeatureExtractor {extracting:.1f}, Trainer {training:.1f}), "
-        f"on pictures {theirs['seconds']['Trainer']:.1f} s: "
-        f"ratio {theirs['seconds']['Trainer'] / whole:.1f} (goal {GOAL})"
+    whole = ours["seconds"]["FeatureExtractor"] + ours["seconds"]["Trainer"]
+    note = (
+        f"{seen} pictures in train and eval; test accuracy {ours['accuracy']:.4f} on features, "
+        f"{theirs['accuracy']:.4f} on pictures"
     )
-    print(
-        f"of that the epochs: {ours['epochs']:.1f} s against {theirs['epochs']:.1f} s; with "
-        f"FeatureExtractor {theirs['epochs'] / (extracting + ours['epochs']):.1f} times"
-    )
-    print(
-        f"test accuracy {ours['accuracy']:.4f} on features, {theirs['accuracy']:.4f} on pictures, "
-        f"difference {100 * (ours['accuracy'] - theirs['accuracy']):+.2f} points"
-    )
+    yield Result("features", whole, theirs["seconds"]["Trainer"], "s", 1 / 8, "lower", note)
 
 
 def mirror(row: dict[str, str], number: int, folder: Path) -> dict[str, str]:
@@ -84,7 +69,7 @@ def mirror(row: dict[str, str], number: int, folder: Path) -> dict[str, str]:
 
 
 def _run(folder: Path, *settings: str) -> dict:
-    """Runs the pipeline; returns seconds by node, the test accuracy, and the epochs' seconds."""
+    """Runs the pipeline; returns seconds by node, and the test accuracy."""
     phases = f"train.phases=[{{train: head, epochs: {EPOCHS}, learning_rate: 3.0e-3}}]"
     summary, home = run(
         CONFIG,
@@ -95,21 +80,7 @@ def _run(folder: Path, *settings: str) -> dict:
         "evaluate.thresholds={accuracy: {at_least: 0.0}}",
         *settings,
     )
-    histories = (home / "artifacts" / "Trainer" / "model_run").glob("*/history.json")
-    newest = max(histories, key=lambda path: path.stat().st_mtime)
     return {
         "seconds": {node["id"]: node["seconds"] for node in summary["nodes"]},
         "accuracy": summary["metrics"]["accuracy"],
-        "epochs": sum(entry["seconds"] for entry in json.loads(newest.read_text())),
     }
-
-
-def _load() -> str:
-    """The machine's load over the last minute, of which this program's own is part."""
-    return f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-
-
-if __name__ == "__main__":
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    place = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="benchmark_features_")
-    main(number, Path(place).resolve())

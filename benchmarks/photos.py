@@ -1,4 +1,4 @@
-"""Photographs to measure with: crops of scikit-learn's two, and of scikit-image's where it is."""
+"""Photographs to measure with: windows of those that scikit-learn and scikit-image bring."""
 
 import importlib.util
 import random
@@ -10,7 +10,16 @@ from PIL import Image, ImageOps
 SIZE = (500, 375)
 LABELS = 10
 _PER_JOB = 250
-_FROM_SKIMAGE = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "ihc.png")
+_FROM_SKIMAGE = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
 
 
 def make_photos(folder: Path, count: int) -> Path:
@@ -31,13 +40,13 @@ def make_photos(folder: Path, count: int) -> Path:
 
 
 def _write(folder: Path, start: int, count: int) -> None:
-    sources = _sources()
+    photographs = sources()
     for i in range(start, min(start + _PER_JOB, count)):
         path = folder / f"class_{i % LABELS}" / f"{i:06}.jpg"
         if path.exists():
             continue
         draw = random.Random(i)
-        photo = sources[draw.randrange(len(sources))]
+        photo = photographs[draw.randrange(len(photographs))]
         width = draw.randint(photo.width // 3, photo.width)
         height = min(photo.height, width * 3 // 4)
         left, top = draw.randint(0, photo.width - width), draw.randint(0, photo.height - height)
@@ -48,14 +57,14 @@ def _write(folder: Path, start: int, count: int) -> None:
         ImageOps.autocontrast(window, draw.uniform(0, 4)).save(path, quality=90)
 
 
-def _sources() -> list[Image.Image]:
+def sources() -> list[Image.Image]:
+    """The whole photographs, RGB."""
     from sklearn.datasets import load_sample_image
 
-    found = [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
+    # Its photographs alone are used: it is installed without what it needs, and never imported.
     spec = importlib.util.find_spec("skimage")
-    for place in (spec.submodule_search_locations if spec else None) or ():
-        for name in _FROM_SKIMAGE:
-            path = Path(place) / "data" / name
-            if path.exists():
-                found.append(Image.open(path).convert("RGB"))
-    return found
+    if spec is None or spec.origin is None:
+        raise SystemExit("scikit-image's photographs are missing; `make bench` installs them")
+    data = Path(spec.origin).parent / "data"
+    found = [Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")]
+    return found + [Image.open(data / name).convert("RGB") for name in _FROM_SKIMAGE]

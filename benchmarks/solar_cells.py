@@ -2,50 +2,56 @@
 
 Three random splits of the ELPV photographs (`make samples`), a quarter of them test, stratified by
 defect probability and type of cell; both configurations on each, and scikit-learn's logistic
-regression on the features of the frozen backbone. Prints the test accuracies of each split, their
-means, and what fine-tuning and the frozen pipeline gain, with 95 % intervals by Student's t.
-
-    .venv/bin/python -m benchmarks.solar_cells [FOLDER]
+regression on the features of the frozen backbone.
 """
 
 import random
-import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common import interval, run, write_manifest
+from benchmarks.results import Result
 
 CONFIG = "configs/solar_cells.yaml"
 FINE_TUNED = "configs/solar_cells_fine_tuned.yaml"
 IMAGE_SIZE = (256, 256)
 SPLITS = 3
+PAPER = 0.8842
+"""Accuracy that the authors report of their fine-tuned VGG-19."""
 
 
-def main(folder: Path) -> None:
-    """Runs both configurations on each split, and the peer."""
-    accuracies: dict[str, list[float]] = defaultdict(list)
+def measure(folder: Path) -> Iterator[Result]:
+    """Test accuracies: fine-tuned against the paper and frozen, frozen against the peer."""
+    folder = folder / "solar_cells"
+    found: dict[str, list[float]] = defaultdict(list)
     features = None
     for seed in range(SPLITS):
         manifest = folder / f"split_{seed}" / "manifest.csv"
         rows = split_cells(seed)
         write_manifest(manifest, rows)
         features = features or extract([row["path"] for row in rows])
-        accuracies["logistic regression"].append(logistic_regression(rows, features))
+        found["logistic regression"].append(logistic_regression(rows, features))
         for name, config in (("frozen", CONFIG), ("fine-tuned", FINE_TUNED)):
             summary, _ = run(config, manifest.parent / "runs", f"data.source={manifest}")
-            accuracies[name].append(summary["metrics"]["accuracy"])
-            print(f"split {seed}: {name} took {summary['seconds']:.0f} s")
-        found = ", ".join(f"{name} {values[-1]:.4f}" for name, values in accuracies.items())
-        print(f"split {seed}: {found}", flush=True)
-    for name, values in accuracies.items():
-        print(f"{name}: mean {interval(values, '.4f')}")
-    fine_tuned, frozen, peer = (
-        np.array(accuracies[name]) for name in ("fine-tuned", "frozen", "logistic regression")
-    )
-    print(f"fine-tuned less frozen, in points: {interval(100 * (fine_tuned - frozen), '+.2f')}")
-    print(f"frozen less logistic regression, in points: {interval(100 * (frozen - peer), '+.2f')}")
+            found[name].append(summary["metrics"]["accuracy"])
+            print(f"  split {seed}: {name} {found[name][-1]:.4f} in {summary['seconds']:.0f} s")
+    mean = {name: float(np.mean(values)) for name, values in found.items()}
+    note = f"fine-tuned {interval(found['fine-tuned'], '.4f')}"
+    yield Result("solar_cells/paper", mean["fine-tuned"], PAPER, "accuracy", None, "higher", note)
+    for ours, theirs in (("fine-tuned", "frozen"), ("frozen", "logistic regression")):
+        points = 100 * (np.array(found[ours]) - np.array(found[theirs]))
+        yield Result(
+            f"solar_cells/{ours} against {theirs}",
+            mean[ours],
+            mean[theirs],
+            "accuracy",
+            None,
+            "higher",
+            f"difference in points {interval(points, '+.2f')}",
+        )
 
 
 def split_cells(seed: int) -> list[dict[str, str]]:
@@ -113,7 +119,3 @@ def logistic_regression(rows: list[dict[str, str]], features: dict[str, np.ndarr
     ]
     best = max(fits, key=lambda fit: fit.score(x["eval"], y["eval"]))
     return float(best.score(x["test"], y["test"]))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/benchmark_solar_cells").resolve())

@@ -4,18 +4,18 @@ Ours is the Trainer of a whole run: stored pictures decoded for each step, dropo
 averages, checkpoints, history. The peer is `tf_keras` `fit` of `hub.KerasLayer`, dropout and a
 dense layer, on decoded pictures that lie in memory. Both watch the same eval pictures. The first
 epoch, which traces the graphs, is left out; the two take turns, and the medians are compared.
-
-    .venv/bin/python -m benchmarks.trainer [FOLDER]
 """
 
 import json
+import shutil
 import statistics
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import run
+from benchmarks.results import Result
 
 CONFIG = "configs/digits.yaml"
 MODULE = "modules/efficientnet_lite0"
@@ -25,21 +25,18 @@ RATE = 3e-4
 PHASES = f"train.phases=[{{train: all, epochs: {EPOCHS}, learning_rate: {RATE}}}]"
 
 
-def main(folder: Path) -> None:
-    """Runs both in turn, prints the seconds of each epoch and the ratio of the medians."""
+def measure(folder: Path) -> Iterator[Result]:
+    """Pictures a second of the epochs' medians."""
     ours: list[float] = []
     theirs: list[float] = []
     for number in range(ROUNDS):
-        runs = folder / f"runs_{number}"
+        runs = folder / "trainer" / f"runs_{number}"
+        shutil.rmtree(runs, ignore_errors=True)
         history = run_ours(runs)
         ours += [entry["seconds"] for entry in history[1:]]
         theirs += run_theirs(runs / "digits" / "artifacts")[1:]
-        print(f"round {number}: ours {ours}, Keras {theirs}", flush=True)
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    print(
-        f"an epoch of {history[0]['images']} pictures: ours {statistics.median(ours):.2f} s, "
-        f"Keras {statistics.median(theirs):.2f} s, our speed {ratio:.2f} of its"
-    )
+    mine, keras = (history[0]["images"] / statistics.median(of) for of in (ours, theirs))
+    yield Result("trainer", mine, keras, "images/s", 0.9, "higher")
 
 
 def run_ours(runs: Path) -> list[dict[str, Any]]:
@@ -92,7 +89,3 @@ def load(examples: Path, preprocessing: Path, split: str) -> tuple[Any, Any]:
     images = np.concatenate([batch["image"] for batch in batches])
     labels = np.concatenate([batch["label"] for batch in batches])
     return images, Vocabulary(facts.labels).numbers(labels)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "runs/benchmark_trainer").resolve())

@@ -17,4 +17,5 @@ compile "$@" --python-platform x86_64-manylinux_2_17 --override overrides.txt tf
 compile "$@" --universal --override overrides.txt tfx-1.21.in -o tfx-1.21.txt
 # What samples need beyond themselves is in the two files above; uv needs nothing.
 compile "$@" --universal --no-deps samples.in -o samples.txt
+compile "$@" --universal --no-deps bench.in -o bench.txt
 compile "$@" --universal --no-deps uv.in -o uv.txt
