@@ -43,7 +43,9 @@ def near_marks(small: np.ndarray) -> list[str]:
     cells = small.reshape(count, _SIDE, side // _SIDE, _SIDE, side // _SIDE)
     shades = np.round(cells.mean((2, 4))).astype(np.uint8)
     return [
-        f"{bits.tobytes().hex()}{base64.b64encode(of.tobytes()).decode()}" if spread >= _FLAT else ""
+        f"{bits.tobytes().hex()}{base64.b64encode(of.tobytes()).decode()}"
+        if spread >= _FLAT
+        else ""
         for bits, of, spread in zip(hashes, shades, small.std((1, 2)), strict=True)
     ]
 

@@ -19,6 +19,9 @@ from components.image_transform.policies import check_policy, split_policy
 from components.image_transform.preprocessing import Frame, fit
 from components.importing import import_object
 
+Policy = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""(image uint8 [H, W, 3], seed int32 [2]) -> float32 [h, w, 3] in [0, 1]."""
+
 _FILES = (ops_geometry, ops_colour, ops_detail, ops_automatic, ops_batch)
 
 
@@ -31,6 +34,16 @@ OPS: dict[str, Callable[..., Op]] = {name: _factory(name) for name in MOVING | R
 
 BATCH_OPS: dict[str, Callable[..., ops_batch.BatchOp]] = {name: _factory(name) for name in BATCH}
 """The factory of every op on a batch."""
+
+
+_REARRANGING = {
+    "random_resized_crop",
+    "central_crop",
+    "flip_left_right",
+    "flip_up_down",
+    "quarter_turn",
+}
+"""Ops that take and give pixels as they are, of any type."""
 
 
 def export_augmentation(folder: str, spec: Any, frame: Frame, seed: int) -> None:
@@ -82,7 +95,7 @@ def get_augment(
     return augment_view
 
 
-def get_policy(spec: Any, frame: Frame) -> Op:
+def get_policy(spec: Any, frame: Frame) -> Policy:
     """Makes one op of a policy, with a fixed output size.
 
     The size is set after the last op that moves pixels, so that the others see few pixels and
@@ -96,7 +109,8 @@ def get_policy(spec: Any, frame: Frame) -> Op:
       frame: how evaluation brings a picture to the image size.
 
     Returns:
-      An op: (image float32 [H, W, 3] in [0, 1], seed int32 [2]) -> [h, w, 3] in [0, 1].
+      A function: (image uint8 [H, W, 3], seed int32 [2]) -> float32 [h, w, 3] in [0, 1] but for
+      the last bit.
 
     Raises:
       ConfigError: as `check_policy`; or an op by import path that cannot be used.
@@ -105,15 +119,22 @@ def get_policy(spec: Any, frame: Frame) -> Op:
 
     def policy(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, len(steps)))
-        for (_, op), op_seed in zip(steps, seeds, strict=True):
-            image = op(image, op_seed)
-        return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), [*frame.image_size, 3])
+        for (name, op), op_seed in zip(steps, seeds, strict=True):
+            # As long as pixels are only rearranged they stay bytes, a quarter of the memory.
+            if name and name not in _REARRANGING:
+                image = _unit_range(image)
+            if image.dtype == tf.uint8 and not name:
+                image = op(image, op_seed) * (1 / 255)
+            else:
+                image = op(image, op_seed)
+        return tf.ensure_shape(_unit_range(image), [*frame.image_size, 3])
 
     return policy
 
 
 def get_steps(spec: Any, frame: Frame) -> list[tuple[str, Op]]:
-    """Makes a policy's ops, with their names; among them, without a name, what sets the size.
+    """Makes a policy's ops, with their names; among them, without a name, what sets the size and
+    gives float32 in the range that it was given.
 
     Args and errors as of `get_policy`. A view applies one after the other, each with its share of
     the view's seed: `tf.random.experimental.stateless_split(seed, number of ops)`.
@@ -148,7 +169,7 @@ def get_mix(spec: Any) -> ops_batch.BatchOp | None:
     return ops_batch.one_of(ops) if ops else None
 
 
-def augment(policy: Op, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def augment(policy: Policy, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draws one view: a uint8 picture, which is what makes two views equal or not.
 
     Args:
@@ -159,8 +180,7 @@ def augment(policy: Op, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Returns:
       uint8 [h, w, 3].
     """
-    view = policy(tf.cast(image, tf.float32) * (1 / 255), seed)
-    return tf.cast(tf.round(view * 255), tf.uint8)
+    return tf.cast(tf.round(policy(image, seed) * 255), tf.uint8)
 
 
 def view_seed(seed: int, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
@@ -177,6 +197,10 @@ def view_seed(seed: int, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
     text = tf.strings.join([str(seed), id, tf.strings.as_string(view)], "/")
     bits = tf.strings.to_hash_bucket_fast(text, 2**62)
     return tf.cast(tf.stack([bits // 2**31, bits % 2**31]), tf.int32)
+
+
+def _unit_range(image: tf.Tensor) -> tf.Tensor:
+    return image if image.dtype == tf.float32 else tf.cast(image, tf.float32) * (1 / 255)
 
 
 def _make(spec: dict[str, Any]) -> Op:
@@ -228,7 +252,9 @@ def _enlarge(image_size: tuple[int, int]) -> Op:
         given = tf.cast(tf.shape(image)[:2], tf.float32)
         scale = tf.reduce_max(tf.constant(image_size, tf.float32) / given)
         wanted = tf.cast(tf.round(given * scale), tf.int32)
-        return tf.cond(scale > 1, lambda: tf.image.resize(image, wanted), lambda: image)
+        return tf.cond(
+            scale > 1, lambda: tf.image.resize(image, wanted), lambda: tf.cast(image, tf.float32)
+        )
 
     return op
 
