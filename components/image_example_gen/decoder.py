@@ -81,8 +81,8 @@ def _graph():
 
 
 def _reduced(pixels: tf.Tensor) -> tf.Tensor:
-    """The whole picture at SMALL, in grey; of a large one every n-th pixel counts, since averaging all
-    would take half as long as decoding."""
+    """The whole picture at SMALL, in grey; of a large one every n-th pixel counts, since averaging
+    all would take half as long as decoding."""
     thinned = tf.image.resize(pixels, [4 * SMALL, 4 * SMALL], method="nearest")
     small = tf.image.resize(thinned, [SMALL, SMALL], method="area")
     return tf.image.rgb_to_grayscale(small)[..., 0]
@@ -91,7 +91,7 @@ def _reduced(pixels: tf.Tensor) -> tf.Tensor:
 def _sentence(message: str) -> str:
     """The one line that says something, out of TensorFlow's many."""
     lines = [line.strip() for line in message.splitlines()]
-    noise = ("Graph execution error", "Detected at node", "File ", "[[{{", "(")
+    noise = ("Graph execution error", "Detected at node", "File ", "[[", "(")
     lines = [line for line in lines if line and not line.startswith(noise)]
     said = lines[-1] if lines else "unknown error"
     return re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*?\]|\s*\[\[.*", "", said)[:200]

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -24,11 +25,14 @@ _UNIT_IMAGES = 20_000
 
 
 class Read(NamedTuple):
-    """An entry with its bytes and their SHA-256 as text; or, with b"", why they cannot be had."""
+    """An entry with its bytes, or with why they cannot be had."""
 
     entry: Entry
     data: bytes
-    content: str
+    content: str = ""
+    """SHA-256 of the bytes, as text."""
+    checksum: int = 0
+    """Their CRC-32: quicker than the hash, and enough to see that a file has changed."""
     error: str = ""
 
 
@@ -97,11 +101,12 @@ def _read(entry: Entry, hashed: bool) -> Read:
                 data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or str(e) or type(e).__name__
-        return Read(entry, b"", "", f"cannot be read ({reason})")
+        return Read(entry, b"", error=f"cannot be read ({reason})")
     return _read_of(entry, data, hashed)
 
 
 def _read_of(entry: Entry, data: bytes, hashed: bool) -> Read:
     if len(data) > MAX_BYTES:
-        return Read(entry, b"", "", f"is larger than {MAX_BYTES >> 20} MB")
-    return Read(entry, data, hashlib.sha256(data).hexdigest() if hashed else "")
+        return Read(entry, b"", error=f"is larger than {MAX_BYTES >> 20} MB")
+    content = hashlib.sha256(data).hexdigest() if hashed else ""
+    return Read(entry, data, content, zlib.crc32(data))

@@ -1,7 +1,6 @@
 """What is done to a unit of pictures: first each is read and checked, then, all being placed,
 written. One function a pass."""
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -41,7 +40,7 @@ class Found(NamedTuple):
     bytes: int
     """Of the file."""
     checksum: int
-    """CRC-32 of the file: quicker than its hash, and enough to see that it has changed."""
+    """See `reading.Read`."""
 
 
 class Place(NamedTuple):
@@ -89,7 +88,7 @@ def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> N
 
 def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) -> None:
     entry, found, group, split = place
-    if read.error or zlib.crc32(read.data) != found.checksum:
+    if read.error or read.checksum != found.checksum:
         raise DataError(f"{entry.path}: changed while it was read; run again")
     said: dict[str, Value] = {
         "label": entry.label.encode(),
@@ -151,7 +150,7 @@ def _found(read: Read, header: Header | None, decoded: Decoded, mark: str) -> Fo
         decoded.height,
         header.channels,
         len(read.data),
-        zlib.crc32(read.data),
+        read.checksum,
     )
 
 

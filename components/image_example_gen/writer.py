@@ -12,13 +12,11 @@ Value = bytes | int
 
 def example(features: Mapping[str, Value]) -> bytes:
     """Returns a serialized tf.train.Example of single values; equal features give equal bytes."""
-    feature = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        if isinstance(value, bytes)
-        else tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        for name, value in features.items()
-    }
-    message = tf.train.Example(features=tf.train.Features(feature=feature))
+    message = tf.train.Example()
+    feature = message.features.feature
+    for name, value in features.items():
+        held = feature[name].bytes_list if isinstance(value, bytes) else feature[name].int64_list
+        held.value.append(value)
     return message.SerializeToString(deterministic=True)
 
 

@@ -186,10 +186,7 @@ class Pictures:
     ) -> tf.data.Dataset:
         """See TrainData."""
         read = self._from_memory if self._memory else self._from_files
-        views = read(batch_size, first_epoch, epochs, start).map(
-            lambda image, id, label, epoch: (self._view(image, id, epoch), label, id, epoch),
-            num_parallel_calls=_PARALLEL,
-        )
+        views = read(batch_size, first_epoch, epochs, start)
         batches = views.batch(batch_size, drop_remainder=True)
         return _untuned(batches.map(self._finish).prefetch(2))
 
@@ -231,8 +228,16 @@ class Pictures:
 
     def _from_memory(self, *which: int) -> tf.data.Dataset:
         memory = self._memory or ()
-        rows = _rows(self.size, self._seed, *which)
-        return rows.map(lambda row, epoch: (*(tf.gather(x, row) for x in memory), epoch))
+
+        def view(row: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return self._seen(*(tf.gather(x, row) for x in memory), epoch)
+
+        return _rows(self.size, self._seed, *which).map(view, num_parallel_calls=_PARALLEL)
+
+    def _seen(
+        self, image: tf.Tensor, id: tf.Tensor, label: tf.Tensor, epoch: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        return self._view(image, id, epoch), label, id, epoch
 
     def _from_files(
         self, batch_size: int, first_epoch: int, epochs: int, start: int
@@ -250,12 +255,13 @@ class Pictures:
             skipped = tf.where(epoch == first_epoch, start * batch_size, 0)
             return shuffled.take(kept).skip(tf.cast(skipped, tf.int64)).map(lambda x: (x, epoch))
 
-        def parse(record: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        def view(record: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
             x = tf.io.parse_single_example(record, PICTURE)
-            return x["image"], x["id"], self._vocabulary.lookup(x["label"]), epoch
+            label = self._vocabulary.lookup(x["label"])
+            return self._seen(x["image"], x["id"], label, epoch)
 
         numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
-        return numbers.flat_map(of_epoch).map(parse, num_parallel_calls=_PARALLEL)
+        return numbers.flat_map(of_epoch).map(view, num_parallel_calls=_PARALLEL)
 
 
 def picture_batches(

@@ -83,8 +83,9 @@ def ingested(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return Preprocessing(LABELS, Frame((30, 40), 0.9), "none", "")
+def settings():
+    classes = [f"{number:04}" for number in range(30 * 40 * 3)]
+    return Preprocessing(classes, Frame((30, 40), 0.9), "none", "")
 
 
 def test_evaluation_and_the_served_model_see_equal_pixels_of_every_format(
