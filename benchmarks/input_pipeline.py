@@ -82,6 +82,8 @@ def by_hand(files: Iterable[str]) -> Any:
         image = tf.image.random_flip_left_right(image)
         image = tf.image.random_brightness(image, 32 / 255)
         image = tf.image.random_saturation(image, 0.5, 1.5)
+        image = tf.image.random_hue(image, 0.2)
+        image = tf.image.random_contrast(image, 0.5, 1.5)
         return tf.clip_by_value(image, 0.0, 1.0), example["label"]
 
     records = tf.data.TFRecordDataset(list(files), "GZIP")

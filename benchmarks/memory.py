@@ -19,7 +19,7 @@ FEW, MANY = 4_000, 40_000
 CONFIG = "configs/digits.yaml"
 SETTINGS = (
     "data.split={train: 0.7, eval: 0.1, test: 0.2}",
-    "transform.image_size=[64, 64]",
+    "transform.image_size=[32, 32]",
     "evaluate.thresholds={accuracy: {at_least: 0.0}}",
 )
 KINDS = {

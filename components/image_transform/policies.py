@@ -13,13 +13,16 @@ from components.image_transform.arguments import BATCH, CROP_AREA, check_op, is_
 POLICIES: dict[str, list[dict[str, Any]]] = {
     # Nothing; the default, and what a frozen backbone needs.
     "none": [],
-    # Slim's Inception recipe (inception_preprocessing, fast mode, less its rescaling).
+    # Slim's Inception recipe (inception_preprocessing with fast_mode=False, less its rescaling).
+    # Of slim's four orders of the colour ops, drawn at random, this is the first.
     "natural": [
         # Slim says 0.05, but also asks for a tenth of a box as large as the picture: so 0.1.
         {"op": "random_resized_crop", "area": [0.1, 1.0], "aspect": [3 / 4, 4 / 3]},
         {"op": "flip_left_right"},
         {"op": "brightness", "delta": 32 / 255},
         {"op": "saturation", "factor": [0.5, 1.5]},
+        {"op": "hue", "delta": 0.2},
+        {"op": "contrast", "factor": [0.5, 1.5]},
     ],
     # The same with a gentle hand, for short fine-tuning.
     "natural_light": [
