@@ -24,7 +24,7 @@ POLICIES: dict[str, list[dict[str, Any]]] = {
         {"op": "hue", "delta": 0.2},
         {"op": "contrast", "factor": [0.5, 1.5]},
     ],
-    # The same with a gentle hand, for short fine-tuning.
+    # The same with a gentle hand, for short fine-tuning; the hue stays.
     "natural_light": [
         {"op": "random_resized_crop", "area": [0.4, 1.0], "aspect": [4 / 5, 5 / 4]},
         {"op": "flip_left_right"},
