@@ -230,7 +230,8 @@ class Pictures:
         memory = self._memory or ()
 
         def view(row: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            return self._seen(*(tf.gather(x, row) for x in memory), epoch)
+            image, id, label = (tf.gather(x, row) for x in memory)
+            return self._seen(image, id, label, epoch)
 
         return _rows(self.size, self._seed, *which).map(view, num_parallel_calls=_PARALLEL)
 
