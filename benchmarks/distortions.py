@@ -19,7 +19,7 @@ from benchmarks.results import Result
 from components.image_transform.policies import POLICIES
 
 CONFIG = "configs/digits.yaml"
-SEEDS = 5
+SEEDS = 3
 PICTURES = 1_200
 SIZE = (128, 96)
 TURN = 0.06
