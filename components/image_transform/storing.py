@@ -18,10 +18,11 @@ R = TypeVar("R")
 
 _KEPT = ("image", "label", "id", "path")
 
-# Pictures in a batch, and decoded at the same time: enough to keep all cores busy, few enough for
-# the memory, as a decoded picture may have 90 million pixels.
+# Pictures in a batch, batches and pictures of each at the same time: enough to keep all cores busy,
+# few enough for the memory, as a decoded picture may have 90 million pixels.
 _BATCH, _BATCH_BYTES = 64, 32 << 20
-_AT_ONCE = 8
+_CORES = min(os.cpu_count() or 1, 8)
+_AT_ONCE = 2
 
 
 class Stored(NamedTuple):
@@ -100,24 +101,25 @@ def _bound_all(batch: list[dict[str, bytes]], stored_side: int) -> list[bytes]:
 
 
 def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Yields (item, work(item)) in order, and works on the next while the caller uses one."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: tuple[T, Future[R]] | None = None
+    """Yields (item, work(item)) in order, and works on the next ones while the caller uses one:
+    a thread for each core, since TensorFlow alone at times keeps but one of them busy."""
+    with ThreadPoolExecutor(_CORES) as pool:
+        waiting: collections.deque[tuple[T, Future[R]]] = collections.deque()
         for item in items:
-            begun = item, pool.submit(work, item)
-            if waiting:
-                yield waiting[0], waiting[1].result()
-            waiting = begun
-        if waiting:
-            yield waiting[0], waiting[1].result()
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > _CORES:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
 
 
 @functools.cache
 def _bound_graph(stored_side: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """Bounds a batch, [N] string -> [N] string, on all cores; traced once a process."""
-    bound, parallel = get_bound(stored_side), min(2 * (os.cpu_count() or 1), _AT_ONCE)
+    bound = get_bound(stored_side)
     return tf.function(
-        lambda images: tf.map_fn(bound, images, parallel_iterations=parallel),
+        lambda images: tf.map_fn(bound, images, parallel_iterations=_AT_ONCE),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )

@@ -17,6 +17,8 @@ from components.trainer.records import (
     files_by_view,
     load_records,
     read_records,
+    room,
+    take_over,
 )
 
 IN_MEMORY_BYTES = 1 << 30
@@ -75,7 +77,10 @@ class Features:
             )
 
         orders = _orders(self.size, self._seed, batch_size, first_epoch, epochs, start)
-        return orders.flat_map(of_epoch).prefetch(16)
+        batches = orders.flat_map(of_epoch).prefetch(16)
+        options = tf.data.Options()  # to rewrite the graph, tf.data would copy all vectors
+        options.experimental_optimization.apply_default_optimizations = False
+        return _untuned(batches.with_options(options))
 
     def whole(self, batch_size: int) -> tf.data.Dataset:
         """View 0 of all, in order, the last batch smaller: (features, class numbers)."""
@@ -83,9 +88,12 @@ class Features:
         return tf.data.Dataset.from_tensor_slices((vectors, self._labels)).batch(batch_size)
 
 
-def hold(views: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+def hold(views: np.ndarray | tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
     """Feature vectors in memory, float32 [views, N, D], as Features takes them."""
-    held = tf.constant(views)
+    held = tf.convert_to_tensor(views)
+    if held.shape[0] == 1:
+        only = tf.squeeze(held, 0)  # where the slice would be a copy
+        return lambda view: only
     return lambda view: held[view]
 
 
@@ -112,9 +120,13 @@ def load_features(
 
     first = load(0)
     labels, vectors = vocabulary.numbers(first["label"]), first["feature"]
-    if len(views) == 1 or len(views) * vectors.nbytes < in_memory_bytes:
-        rest = (load(view)["feature"] for view in range(1, len(views)))
-        return Features(hold(np.stack([vectors, *rest])), len(views), labels, seed)
+    if len(views) == 1:
+        return Features(hold(take_over(vectors[np.newaxis])), 1, labels, seed)
+    if len(views) * vectors.nbytes < in_memory_bytes:
+        held = room([len(views), *vectors.shape], vectors.dtype)
+        for view in range(len(views)):
+            held[view] = load(view)["feature"] if view else vectors
+        return Features(hold(take_over(held)), len(views), labels, seed)
 
     def read(view: tf.Tensor) -> tf.Tensor:
         found = tf.numpy_function(lambda view: load(view)["feature"], [view], tf.float32)

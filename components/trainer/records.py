@@ -1,6 +1,8 @@
 """The records that training reads: which files, what is in them, and what their labels mean."""
 
 import json
+import math
+import mmap
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -88,12 +90,38 @@ def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np
     Returns:
       Arrays keyed as `features`, or None where there is no Example.
     """
-    parts = list(read_records(files, features).as_numpy_iterator())
-    if not parts:
+    ids = [part["id"] for part in read_records(files, {"id": _STRING}).as_numpy_iterator()]
+    if not ids:
         return None
-    whole = {key: np.concatenate([part[key] for part in parts]) for key in features}
-    by_id = np.argsort(whole["id"], kind="stable")
-    return {key: values[by_id] for key, values in whole.items()}
+    # Read again and filled in place, so that memory never holds the values twice.
+    order = np.argsort(np.concatenate(ids), kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    whole: dict[str, np.ndarray] = {}
+    start = 0
+    for part in read_records(files, features).as_numpy_iterator():
+        rows = places[start : start + len(part["id"])]
+        for key, values in part.items():
+            if key not in whole:
+                whole[key] = room((len(places), *values.shape[1:]), values.dtype)
+            whole[key][rows] = values
+        start += len(rows)
+    return whole
+
+
+def room(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """An array to be filled; of numbers, one that `take_over` can have."""
+    if dtype.hasobject:
+        return np.empty(shape, dtype)
+    count = math.prod(shape)
+    # It begins at a page of memory, and TensorFlow wants multiples of 64 bytes.
+    return np.frombuffer(mmap.mmap(-1, count * dtype.itemsize), dtype, count).reshape(shape)
+
+
+def take_over(array: np.ndarray) -> tf.Tensor:
+    """A tensor in the memory of an array from `room`, which nobody may change any more.
+    (tf.constant would hold three copies for a moment, and two from then on.)"""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
 def files_by_view(files: Sequence[str]) -> list[list[str]]:

@@ -20,6 +20,8 @@ from components.trainer.records import (
     load_preprocessing,
     load_records,
     record_files,
+    room,
+    take_over,
 )
 
 
@@ -117,6 +119,13 @@ def test_how_the_records_lie_in_files_does_not_matter(preprocessing, examples, t
         for folder in (examples, tmp_path)
     )
     assert equal(one, other)
+
+
+def test_vectors_are_in_memory_once():
+    vectors = room([100, 8], np.dtype(np.float32))
+    held = take_over(vectors)
+    vectors[7, 3] = 5.0
+    assert held[7, 3] == 5.0
 
 
 def test_without_augmentation_training_sees_what_is_served(examples, preprocessing):
