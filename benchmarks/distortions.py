@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from benchmarks.common import interval, run
-from benchmarks.photos import sources
+from benchmarks.photos import cut, sources
 from benchmarks.results import Result
 from components.image_transform.policies import POLICIES
 
@@ -67,10 +67,7 @@ def make_task(folder: Path, change: Change, classes: int, seed: int) -> Path:
     photographs = sources()
     for i in range(PICTURES):
         photo = photographs[draw.randrange(len(photographs))]
-        width = draw.randint(photo.width // 3, photo.width * 2 // 3)
-        height = min(photo.height, width * 3 // 4)
-        left, top = draw.randint(0, photo.width - width), draw.randint(0, photo.height - height)
-        window = photo.crop((left, top, left + width, top + height)).resize(SIZE)
+        window = cut(photo, draw, photo.width * 2 // 3).resize(SIZE)
         path = folder / f"class_{i % classes}" / f"{i:06}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         change(window, i % classes).save(path, quality=95)

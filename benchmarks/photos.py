@@ -47,14 +47,19 @@ def _write(folder: Path, start: int, count: int) -> None:
             continue
         draw = random.Random(i)
         photo = photographs[draw.randrange(len(photographs))]
-        width = draw.randint(photo.width // 3, photo.width)
-        height = min(photo.height, width * 3 // 4)
-        left, top = draw.randint(0, photo.width - width), draw.randint(0, photo.height - height)
-        window = photo.crop((left, top, left + width, top + height))
+        window = cut(photo, draw, photo.width)
         if draw.random() < 0.5:
             window = ImageOps.mirror(window)
         window = window.resize(SIZE, Image.Resampling.BICUBIC)
         ImageOps.autocontrast(window, draw.uniform(0, 4)).save(path, quality=90)
+
+
+def cut(photo: Image.Image, draw: random.Random, widest: int) -> Image.Image:
+    """A window somewhere in a photograph, a third of its width to `widest` wide, of 4:3."""
+    width = draw.randint(photo.width // 3, widest)
+    height = min(photo.height, width * 3 // 4)
+    left, top = draw.randint(0, photo.width - width), draw.randint(0, photo.height - height)
+    return photo.crop((left, top, left + width, top + height))
 
 
 def sources() -> list[Image.Image]:

@@ -129,7 +129,7 @@ def _signs(hashes: np.ndarray) -> np.ndarray:
 
 
 def _shades(marks: Sequence[str]) -> np.ndarray:
-    """float32 [N, 256], the shades about their mean, in units of their spread; of length 1."""
+    """float32 [N, 256], the shades about their mean, scaled to vectors of length 1."""
     decoded = b"".join(base64.b64decode(mark[16:]) for mark in marks)
     shades = np.frombuffer(decoded, np.uint8).reshape(len(marks), -1).astype(np.float32)
     shades -= shades.mean(1, keepdims=True)

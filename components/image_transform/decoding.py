@@ -126,7 +126,7 @@ def _decode_any(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_jpeg(jpeg: tf.Tensor) -> tf.Tensor:
-    image, turned = tf.io.decode_jpeg(jpeg, channels=3), orientation(jpeg)
+    image, turned = tf.io.decode_jpeg(jpeg, channels=3), _read_orientation(_find_exif(jpeg))
     return tf.cond(turned == 1, lambda: image, lambda: turn_upright(image, turned))
 
 
