@@ -1,7 +1,6 @@
 """Full decoding of a picture, by the very graph that training and serving use."""
 
 import functools
-import os
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from components.image_transform.decoding import decode
 SMALL = 32
 """Side in pixels of the small picture from which a perceptual hash is computed."""
 
-_PARALLEL = min(2 * (os.cpu_count() or 1), 16)
+_AT_ONCE = 2  # of each batch: there is a thread for each core
 
 
 class Decoded(NamedTuple):
@@ -27,13 +26,13 @@ class Decoded(NamedTuple):
 
 
 def decode_all(images: Sequence[bytes]) -> list[Decoded | str]:
-    """Decodes encoded pictures in full, on all cores.
+    """Decodes encoded pictures in full. Several threads may call it at the same time.
 
     Returns:
       For each what came of it; or, where it cannot be decoded, what the decoder said.
     """
-    if len(images) == 1:
-        return [_decode_one(images[0])]
+    if len(images) < 2:
+        return [_decode_one(image) for image in images]
     try:
         sizes, smalls = _graph()(tf.constant(images))
     except tf.errors.OpError:  # of one at least
@@ -73,7 +72,7 @@ def _graph():
     shapes = tf.TensorSpec([2], tf.int32), tf.TensorSpec([SMALL, SMALL], tf.uint8)
     return tf.function(
         lambda images: tf.map_fn(
-            one, images, fn_output_signature=shapes, parallel_iterations=_PARALLEL
+            one, images, fn_output_signature=shapes, parallel_iterations=_AT_ONCE
         ),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,

@@ -2,12 +2,11 @@
 
 import functools
 import hashlib
-import itertools
 import zlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from components.ahead import ahead
 from components.image_example_gen.listing import Entry
 from components.image_example_gen.remote import is_remote, read_remote
 from components.image_example_gen.samples import PREFIX, read_digit
@@ -16,10 +15,11 @@ from components.image_example_gen.tfrecords import read_images
 MAX_BYTES = 256 << 20
 """Largest file that is taken for a picture."""
 
-_BATCH_BYTES = 32 << 20
-_BATCH_IMAGES = 256
+_BATCH_BYTES = 8 << 20
+_BATCH_IMAGES = 64
 _UNKNOWN_BYTES = 1 << 20
-_READERS = 8
+_READERS = 8  # for the sake of a network's delays
+_LOCAL_READERS = 2  # for the sake of memory
 _UNIT_BYTES = 512 << 20
 _UNIT_IMAGES = 20_000
 
@@ -52,7 +52,7 @@ def units(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def read_unit(unit: Sequence[Entry], hashed: bool = True) -> Iterator[list[Read]]:
-    """Yields the pictures of a unit in its order, in batches of at most 32 MB, or one picture.
+    """Yields the pictures of a unit in its order: batches of at most 64 and 8 MB, or of one.
 
     Args:
       unit: its entries.
@@ -63,12 +63,10 @@ def read_unit(unit: Sequence[Entry], hashed: bool = True) -> Iterator[list[Read]
         for batch in _batches(unit):
             yield [_read_of(entry, next(images), hashed) for entry in batch]
         return
-    with ThreadPoolExecutor(_READERS) as pool:
-        read = functools.partial(_read_some, hashed=hashed)
-        for batch in _batches(unit):
-            share = -(-len(batch) // _READERS)  # to hand over one by one costs more than reading
-            shares = [batch[start : start + share] for start in range(0, len(batch), share)]
-            yield list(itertools.chain.from_iterable(pool.map(read, shares)))
+    # A batch a task: to hand over one by one costs more than reading.
+    readers = _READERS if any(is_remote(entry.location) for entry in unit) else _LOCAL_READERS
+    for _, reads in ahead(functools.partial(_read_all, hashed=hashed), _batches(unit), readers):
+        yield reads
 
 
 def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
@@ -85,7 +83,7 @@ def _batches(unit: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _read_some(entries: Sequence[Entry], hashed: bool) -> list[Read]:
+def _read_all(entries: Sequence[Entry], hashed: bool) -> list[Read]:
     return [_read(entry, hashed) for entry in entries]
 
 

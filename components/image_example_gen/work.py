@@ -1,12 +1,15 @@
 """What is done to a unit of pictures: first each is read and checked, then, all being placed,
 written. One function a pass."""
 
+import functools
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
+from components.ahead import ahead
 from components.errors import DataError
 from components.image_example_gen.decoder import Decoded, decode_all
 from components.image_example_gen.listing import Entry
@@ -16,10 +19,9 @@ from components.image_example_gen.pictures import FOREIGN, Header, Unusable, is_
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
-T = TypeVar("T")
-
-_AT_ONCE = 64
+_CORES = min(os.cpu_count() or 1, 8)
 _LARGE_PIXELS = 1 << 24
+_LARGE_IN_TURN = threading.Lock()  # for the sake of memory
 
 
 class Found(NamedTuple):
@@ -66,12 +68,10 @@ def check(
     Yields:
       In the unit's order: what was found, or why the picture cannot be used.
     """
-    for chunk in _ahead(_decoded(unit, max_pixels)):
-        small = [one.small for *_, one in chunk if not isinstance(one, str)]
-        marks = iter(near_marks(np.stack(small)) if small and marked else [""] * len(small))
-        for read, header, said in chunk:
-            yield said if isinstance(said, str) else _found(read, header, said, next(marks))
-        progress(len(chunk))
+    check_all = functools.partial(_check, max_pixels=max_pixels, marked=marked)
+    for batch, found in ahead(check_all, read_unit(unit), _CORES):
+        yield from found
+        progress(len(batch))
 
 
 def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> None:
@@ -81,7 +81,7 @@ def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> N
       DataError: a picture is no longer the one that was checked.
     """
     places = iter(unit)
-    for batch in _ahead(read_unit([place.entry for place in unit], hashed=False)):
+    for batch in read_unit([place.entry for place in unit], hashed=False):
         for read, place in zip(batch, places, strict=False):
             _write(read, place, examples, facts)
 
@@ -110,38 +110,43 @@ def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) 
     facts.write(split, example({**said, **known}))
 
 
-Chunk = list[tuple[Read, Header | None, Decoded | str]]
-"""Pictures with their headers, and what came of decoding them or why there is nothing."""
-
-
-def _decoded(unit: Sequence[Entry], max_pixels: int) -> Iterator[Chunk]:
-    for batch in _ahead(read_unit(unit)):
-        for start in range(0, len(batch), _AT_ONCE):
-            yield _decode(batch[start : start + _AT_ONCE], max_pixels)
-
-
-def _decode(batch: Sequence[Read], max_pixels: int) -> Chunk:
+def _check(batch: Sequence[Read], max_pixels: int, marked: bool) -> list[Found | str]:
     looked_at = [_look(read, max_pixels) for read in batch]
     usable = [one for one in looked_at if not isinstance(one, str)]
-    # Large pictures one after the other, for the sake of memory.
-    several = [image for header, image in usable if header.pixels <= _LARGE_PIXELS]
-    decoded = iter(decode_all(several) if several else ())
-    chunk: Chunk = []
+    decoded = _decode(usable)
+    small = [one.small for one in decoded if not isinstance(one, str)]
+    marks = iter(near_marks(np.stack(small)) if small and marked else [""] * len(small))
+    outcomes = zip(usable, decoded, strict=True)
+    results: list[Found | str] = []
     for read, one in zip(batch, looked_at, strict=True):
         if isinstance(one, str):
-            chunk.append((read, None, one))
+            results.append(one)
             continue
-        header, image = one
-        large = header.pixels > _LARGE_PIXELS
-        said = decode_all([image])[0] if large else next(decoded)
-        chunk.append(
-            (read, header, _damaged(read, header, said) if isinstance(said, str) else said)
-        )
-    return chunk
+        (header, _), outcome = next(outcomes)
+        if isinstance(outcome, str):
+            results.append(_damaged(read, header, outcome))
+        else:
+            results.append(_found(read, header, outcome, next(marks)))
+    return results
 
 
-def _found(read: Read, header: Header | None, decoded: Decoded, mark: str) -> Found:
-    assert header is not None
+def _decode(pictures: Sequence[tuple[Header, bytes]]) -> list[Decoded | str]:
+    others = iter(decode_all([image for header, image in pictures if not _is_large(header)]))
+    decoded = []
+    for header, image in pictures:
+        if _is_large(header):
+            with _LARGE_IN_TURN:
+                decoded += decode_all([image])
+        else:
+            decoded.append(next(others))
+    return decoded
+
+
+def _is_large(header: Header) -> bool:
+    return header.pixels > _LARGE_PIXELS
+
+
+def _found(read: Read, header: Header, decoded: Decoded, mark: str) -> Found:
     return Found(
         read.content[:32],
         mark,
@@ -173,12 +178,3 @@ def _look(read: Read, max_pixels: int) -> tuple[Header, bytes] | str:
 def _damaged(read: Read, header: Header, reason: str) -> str:
     ill = "cut off" if is_cut_off(read.data, header.format) else "damaged"
     return f"is {ill}: it cannot be decoded ({reason})"
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made while the one before it is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item

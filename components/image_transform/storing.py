@@ -4,17 +4,14 @@ import collections
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import tensorflow as tf
 
+from components.ahead import ahead
 from components.errors import DataError
 from components.image_transform.bounding import get_bound
 from components.image_transform.decoding import decode
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _KEPT = ("image", "label", "id", "path")
 
@@ -55,7 +52,7 @@ def store(
     options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
     with tf.io.TFRecordWriter(partial, options) as writer:
         bound = functools.partial(_bound_all, stored_side=stored_side)
-        for batch, images in _ahead(bound, _batches(_read(source))):
+        for batch, images in ahead(bound, _batches(_read(source)), _CORES):
             for one, image in zip(batch, images, strict=True):
                 writer.write(_example({**one, "image": image}))
                 label, id = one["label"].decode(), one["id"].decode()
@@ -98,20 +95,6 @@ def _bound_all(batch: list[dict[str, bytes]], stored_side: int) -> list[bytes]:
                     "taken in; remove the picture or save it anew"
                 ) from None
         raise
-
-
-def _ahead(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Yields (item, work(item)) in order, and works on the next ones while the caller uses one:
-    a thread for each core, since TensorFlow alone at times keeps but one of them busy."""
-    with ThreadPoolExecutor(_CORES) as pool:
-        waiting: collections.deque[tuple[T, Future[R]]] = collections.deque()
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > _CORES:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        for done, future in waiting:
-            yield done, future.result()
 
 
 @functools.cache

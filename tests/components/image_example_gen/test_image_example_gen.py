@@ -472,7 +472,7 @@ def test_pictures_behind_uris_are_read_and_their_replacement_seen(tmp_path):
 
 def test_progress_is_told_while_it_runs(tmp_path, monkeypatch):
     told = []
-    monkeypatch.setattr(work, "_AT_ONCE", 8)
+    monkeypatch.setattr(reading, "_BATCH_IMAGES", 8)
     monkeypatch.setattr("components.progress.Progress.add", lambda self, n: told.append(n))
     run(tmp_path / "root", make(tmp_path / "in"))
     assert sum(told) == 30 and len(told) > 3

@@ -113,10 +113,10 @@ def test_one_damaged_picture_does_not_hide_the_others():
 
 def test_batches_are_bounded_by_bytes_and_number_and_keep_the_order(tmp_path):
     (tmp_path / "x").write_bytes(b"12345")
-    sizes = [20 << 20, 20 << 20, 1, 1, 40 << 20] + [1] * 300
+    sizes = [5 << 20, 5 << 20, 1, 1, 10 << 20] + [1] * 100
     unit = [Entry(str(i), "a", str(tmp_path / "x"), size=size) for i, size in enumerate(sizes)]
     batches = list(read_unit(unit))
-    assert [len(batch) for batch in batches] == [1, 3, 1, 256, 44]
+    assert [len(batch) for batch in batches] == [1, 3, 1, 64, 36]
     assert [read.entry.path for batch in batches for read in batch] == [e.path for e in unit]
     assert batches[0][0].data == b"12345"
 
