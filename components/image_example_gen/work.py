@@ -81,12 +81,20 @@ def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> N
       DataError: a picture is no longer the one that was checked.
     """
     places = iter(unit)
-    for batch in read_unit([place.entry for place in unit], hashed=False):
-        for read, place in zip(batch, places, strict=False):
-            _write(read, place, examples, facts)
+    batches = read_unit([place.entry for place in unit], hashed=False)
+    placed = (list(zip(batch, places, strict=False)) for batch in batches)
+    for _, records in ahead(_records, placed, _CORES):
+        for split, image, known in records:
+            examples.write(split, image)
+            facts.write(split, known)
 
 
-def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) -> None:
+def _records(batch: Sequence[tuple[Read, Place]]) -> list[tuple[str, bytes, bytes]]:
+    """The split of each picture, and its two Examples."""
+    return [(place.split, *_examples(read, place)) for read, place in batch]
+
+
+def _examples(read: Read, place: Place) -> tuple[bytes, bytes]:
     entry, found, group, split = place
     if read.error or read.checksum != found.checksum:
         raise DataError(f"{entry.path}: changed while it was read; run again")
@@ -106,8 +114,7 @@ def _write(read: Read, place: Place, examples: SplitWriter, facts: SplitWriter) 
         "bytes": found.bytes,
     }
     image = to_png(read.data, found.format) if found.format in FOREIGN else read.data
-    examples.write(split, example({**said, "image": image}))
-    facts.write(split, example({**said, **known}))
+    return example({**said, "image": image}), example({**said, **known})
 
 
 def _check(batch: Sequence[Read], max_pixels: int, marked: bool) -> list[Found | str]:

@@ -7,6 +7,7 @@ import tensorflow as tf
 from components.image_transform import decoding
 
 JPEG_QUALITY = 95
+_LITTLE = 1.5
 
 
 def get_bound(stored_side: int) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -67,7 +68,14 @@ def _decode_jpeg_reduced(jpeg: tf.Tensor, shortest: int) -> tf.Tensor:
 
 def _reduce(image: tf.Tensor, side: int) -> tf.Tensor:
     size = tf.cast(tf.shape(image)[:2], tf.float32)
-    wanted = tf.cast(tf.round(size * (side / tf.reduce_min(size))), tf.int32)
-    # Averages what lies under each pixel: no aliasing, at a third of what serving's antialiased
-    # bilinear op takes.
-    return tf.cast(tf.round(tf.image.resize(image, wanted, method="area")), tf.uint8)
+    shorter = tf.reduce_min(size)
+    wanted = tf.cast(tf.round(size * (side / shorter)), tf.int32)
+    # Serving's antialiased bilinear op takes three times as long as averaging what lies under each
+    # pixel. Little reduced, a picture needs not even that: up to here bilinear differs from
+    # serving's by no more than storing as JPEG does (41 dB).
+    small = tf.cond(
+        shorter <= _LITTLE * side,
+        lambda: tf.image.resize(image, wanted, method="bilinear"),
+        lambda: tf.image.resize(image, wanted, method="area"),
+    )
+    return tf.cast(tf.round(small), tf.uint8)
