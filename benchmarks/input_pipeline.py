@@ -100,4 +100,5 @@ def _rate(batches: Iterable[tuple[Any, Any]]) -> float:
     began, count = time.monotonic(), 0
     for images, _ in batches:
         count += int(images.shape[0])
-    return count / (time.monotonic() - began)
+        ended = time.monotonic()  # not after the loop, where tf.data's autotuner is waited for
+    return count / (ended - began)

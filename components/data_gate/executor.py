@@ -15,6 +15,7 @@ from tfx.types import artifact_utils
 from components.data_gate.findings import Finding, label_findings
 from components.errors import DataError
 from components.files import split_files
+from components.records import read_records
 
 
 class Executor(base_executor.BaseExecutor):
@@ -60,6 +61,6 @@ def _label_counts(artifact: Any) -> dict[str, collections.Counter[str]]:
 
 
 def _labels(folder: str) -> Iterator[str]:
-    for record in tf.data.TFRecordDataset(split_files(folder), "GZIP").as_numpy_iterator():
+    for record in read_records(split_files(folder)).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         yield features["label"].bytes_list.value[0].decode()

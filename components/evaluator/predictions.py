@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from components.errors import EvaluationError
 from components.evaluator.evaluation import Rows, Scores
+from components.records import read_records
 
 COLUMN_PREFIX = "column/"
 _BATCH = 32
@@ -37,7 +38,7 @@ def predict(
     """
     ask = [_signature(model) for model in models]
     rows, said = Rows(), [_Answers(model) for model in models]
-    for batch in tf.data.TFRecordDataset(list(files), "GZIP").batch(_BATCH).prefetch(1):
+    for batch in read_records(files).batch(_BATCH).prefetch(1):
         serialized = batch.numpy()
         _append(rows, serialized)
         for function, answers in zip(ask, said, strict=True):

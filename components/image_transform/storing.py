@@ -12,6 +12,7 @@ from components.ahead import ahead
 from components.errors import DataError
 from components.image_transform.bounding import get_bound
 from components.image_transform.decoding import decode
+from components.records import read_records
 
 _KEPT = ("image", "label", "id", "path")
 
@@ -122,7 +123,7 @@ def _batches(examples: Iterable[dict[str, bytes]]) -> Iterator[list[dict[str, by
 
 
 def _read(source: str) -> Iterator[dict[str, bytes]]:
-    for record in tf.data.TFRecordDataset(source, "GZIP", 1 << 20).as_numpy_iterator():
+    for record in read_records([source]).as_numpy_iterator():
         feature = tf.train.Example.FromString(record).features.feature
         yield {name: feature[name].bytes_list.value[0] for name in _KEPT}
 

@@ -22,6 +22,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.errors import ServingError
 from components.files import split_files, write_json
+from components.records import read_records
 from components.serving_check.comparison import Expected, compare
 from components.serving_check.pictures import choose, kind
 from components.serving_check.probe import BATCH
@@ -135,9 +136,7 @@ def judge(answer: dict[str, Any], expected: Expected, tolerance: float) -> dict[
 
 def _pictures(folder: str) -> Iterator[tuple[str, bytes]]:
     """Yields (id, original bytes) of the split's Examples, one at a time."""
-    for record in (
-        tf.data.TFRecordDataset(split_files(folder), "GZIP").prefetch(8).as_numpy_iterator()
-    ):
+    for record in read_records(split_files(folder)).prefetch(8).as_numpy_iterator():
         features = tf.train.Example.FromString(record).features.feature
         yield features["id"].bytes_list.value[0].decode(), features["image"].bytes_list.value[0]
 

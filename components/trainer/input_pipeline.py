@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.image_transform.augmentation import get_mix, view_seed
 from components.image_transform.decoding import decode
+from components.records import untuned
 from components.trainer.records import (
     FEATURE,
     PICTURE,
@@ -16,7 +17,7 @@ from components.trainer.records import (
     Vocabulary,
     files_by_view,
     load_records,
-    read_records,
+    parsed_records,
     room,
     take_over,
 )
@@ -80,7 +81,7 @@ class Features:
         batches = orders.flat_map(of_epoch).prefetch(16)
         options = tf.data.Options()  # to rewrite the graph, tf.data would copy all vectors
         options.experimental_optimization.apply_default_optimizations = False
-        return _untuned(batches.with_options(options))
+        return untuned(batches.with_options(options))
 
     def whole(self, batch_size: int) -> tf.data.Dataset:
         """View 0 of all, in order, the last batch smaller: (features, class numbers)."""
@@ -200,7 +201,7 @@ class Pictures:
         read = self._from_memory if self._memory else self._from_files
         views = read(batch_size, first_epoch, epochs, start)
         batches = views.batch(batch_size, drop_remainder=True)
-        return _untuned(batches.map(self._finish).prefetch(2))
+        return untuned(batches.map(self._finish).prefetch(2))
 
     def once(self, batch_size: int) -> tf.data.Dataset | None:
         """Every picture once, ordered by id, in the view of epoch 0; the last batch smaller.
@@ -210,7 +211,7 @@ class Pictures:
         """
         if not self._memory:
             return None
-        return _untuned(
+        return untuned(
             tf.data.Dataset.from_tensor_slices(self._memory)
             .map(
                 lambda image, id, label: (self._view(image, id, tf.constant(0, tf.int64)), label),
@@ -292,8 +293,8 @@ def picture_batches(
       Batches of {"image": float32 [N, h, w, 3] in [0, 1], "label": string [N], "id": string [N]}.
     """
     number = tf.constant(number, tf.int64)
-    return _untuned(
-        read_records(files, PICTURE)
+    return untuned(
+        parsed_records(files, PICTURE)
         .unbatch()
         .map(
             lambda x: {**x, "image": view(x["image"], x["id"], number)},
@@ -375,14 +376,6 @@ def get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
         return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
 
     return tf.function(view, scalars, autograph=False)
-
-
-def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Without tf.data's search for the best parallelism: it finds no better than the cores, and
-    whoever has read to the end waits seconds for its thread to stop."""
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.with_options(options)
 
 
 def _unit_range(images: tf.Tensor) -> tf.Tensor:

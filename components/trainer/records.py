@@ -14,6 +14,7 @@ from components.errors import DataError
 from components.files import split_files
 from components.image_transform.policies import changes_pictures
 from components.image_transform.preprocessing import Frame, get_preprocess
+from components.records import read_records
 
 _STRING = tf.io.FixedLenFeature([], tf.string)
 PICTURE = {"image": _STRING, "label": _STRING, "id": _STRING}
@@ -70,7 +71,7 @@ def record_files(folder: str, split: str) -> tuple[str, ...]:
     return tuple(split_files(os.path.join(folder, f"Split-{split}")))
 
 
-def read_records(files: Sequence[str], features: dict[str, Any]) -> tf.data.Dataset:
+def parsed_records(files: Sequence[str], features: dict[str, Any]) -> tf.data.Dataset:
     """Parsed Examples of TFRecord (gzip) files, one file after the other.
 
     Args:
@@ -80,8 +81,9 @@ def read_records(files: Sequence[str], features: dict[str, Any]) -> tf.data.Data
     Returns:
       Dictionaries of tensors with up to 256 Examples each, keyed as `features`.
     """
-    records = tf.data.TFRecordDataset(list(files), "GZIP", buffer_size=1 << 20)
-    return records.batch(256).map(lambda x: tf.io.parse_example(x, features)).prefetch(2)
+    return (
+        read_records(files).batch(256).map(lambda x: tf.io.parse_example(x, features)).prefetch(2)
+    )
 
 
 def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np.ndarray] | None:
@@ -90,7 +92,7 @@ def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np
     Returns:
       Arrays keyed as `features`, or None where there is no Example.
     """
-    ids = [part["id"] for part in read_records(files, {"id": _STRING}).as_numpy_iterator()]
+    ids = [part["id"] for part in parsed_records(files, {"id": _STRING}).as_numpy_iterator()]
     if not ids:
         return None
     # Read again and filled in place, so that memory never holds the values twice.
@@ -99,7 +101,7 @@ def load_records(files: Sequence[str], features: dict[str, Any]) -> dict[str, np
     places[order] = np.arange(len(order))
     whole: dict[str, np.ndarray] = {}
     start = 0
-    for part in read_records(files, features).as_numpy_iterator():
+    for part in parsed_records(files, features).as_numpy_iterator():
         rows = places[start : start + len(part["id"])]
         for key, values in part.items():
             if key not in whole:
@@ -131,7 +133,7 @@ def files_by_view(files: Sequence[str]) -> list[list[str]]:
     """
     views: dict[int, list[str]] = {}
     for file in files:
-        for first in read_records([file], {"view": FEATURE["view"]}).take(1):
+        for first in parsed_records([file], {"view": FEATURE["view"]}).take(1):
             views.setdefault(int(first["view"][0]), []).append(file)
     return [views[view] for view in sorted(views)]
 
@@ -171,7 +173,7 @@ class Vocabulary:
         """How many Examples of each class the files hold, int [classes]; labels as in `numbers`."""
         counts = np.zeros([len(self._labels)], np.int64)
         labels = {"label": PICTURE["label"]}
-        for part in read_records(files, labels).as_numpy_iterator():
+        for part in parsed_records(files, labels).as_numpy_iterator():
             counts += np.bincount(self.numbers(part["label"]), minlength=len(counts))
         return counts
 
