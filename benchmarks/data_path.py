@@ -85,15 +85,18 @@ def ours(photos: Path, folder: Path, transform: bool = True) -> list[Any]:
     """ImageExampleGen, StatisticsGen on its facts, ImageTransform."""
     import json
 
-    from tfx import v1 as tfx
+    import tensorflow_data_validation as tfdv
 
     from components.image_example_gen.component import ImageExampleGen
     from components.image_transform.component import ImageTransform
+    from components.statistics_gen.component import StatisticsGen
 
     # Of all splits the statistics are made; ImageTransform works on the train split: so all of it.
     split = json.dumps({"train": 0.98, "eval": 0.01, "test": 0.01})
     images = ImageExampleGen(source=str(photos), split=split)
-    statistics = tfx.components.StatisticsGen(examples=images.outputs["facts"])
+    statistics = StatisticsGen(
+        examples=images.outputs["facts"], stats_options=tfdv.StatsOptions(num_top_values=1000)
+    )
     transformed = ImageTransform(
         examples=images.outputs["examples"],
         frame=json.dumps({"image_size": [SIDE, SIDE], "crop_fraction": 1.0, "resize": "crop"}),

@@ -21,6 +21,7 @@ from components.importing import source_hash
 from components.pusher.component import Pusher
 from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
+from components.statistics_gen.component import StatisticsGen
 from components.trainer.component import Trainer
 from pipeline.config import Config
 from pipeline.places import Places
@@ -54,7 +55,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         max_pixels=data.max_pixels,
         min_per_class=data.min_per_class,
     )
-    statistics = tfx.components.StatisticsGen(
+    statistics = StatisticsGen(
         examples=images.outputs["facts"], stats_options=tfdv.StatsOptions(num_top_values=1000)
     )
     if data.schema_path:
