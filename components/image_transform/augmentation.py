@@ -1,5 +1,6 @@
 """From a policy to views: one graph that draws any augmented picture again from (id, view)."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -50,22 +51,23 @@ def export_augmentation(folder: str, spec: Any, frame: Frame, seed: int) -> None
     """Saves a policy as a SavedModel that needs none of this code.
 
     The loaded object has `augment(image uint8 [H, W, 3], id string, view int64)` -> uint8
-    [h, w, 3], all scalars but the image; `get_augment` says what it does.
+    [h, w, 3], all scalars but the image; `get_augment` says what it does. Its `augment_unit` gives
+    the same pixels divided by 255, float32, without the way there and back.
 
     Args:
       folder: where to; made if it is missing.
       spec, frame, seed: as in `get_augment`.
     """
     module = tf.Module()
-    module.augment = tf.function(
-        get_augment(spec, frame, seed),
-        input_signature=[
-            tf.TensorSpec([None, None, 3], tf.uint8, "image"),
-            tf.TensorSpec([], tf.string, "id"),
-            tf.TensorSpec([], tf.int64, "view"),
-        ],
-        autograph=False,
-    )
+    signature = [
+        tf.TensorSpec([None, None, 3], tf.uint8, "image"),
+        tf.TensorSpec([], tf.string, "id"),
+        tf.TensorSpec([], tf.int64, "view"),
+    ]
+    policy = get_policy(spec, frame)
+    for name, draw in (("augment", augment), ("augment_unit", augment_unit)):
+        function = functools.partial(_augment_view, draw, policy, seed)
+        setattr(module, name, tf.function(function, signature, autograph=False))
     tf.saved_model.save(module, folder)
 
 
@@ -87,12 +89,18 @@ def get_augment(
     Raises:
       ConfigError: as `check_policy`.
     """
-    policy = get_policy(spec, frame)
+    return functools.partial(_augment_view, augment, get_policy(spec, frame), seed)
 
-    def augment_view(image: tf.Tensor, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
-        return augment(policy, image, view_seed(seed, id, view))
 
-    return augment_view
+def _augment_view(
+    draw: Callable[..., tf.Tensor],
+    policy: Policy,
+    seed: int,
+    image: tf.Tensor,
+    id: tf.Tensor,
+    view: tf.Tensor,
+) -> tf.Tensor:
+    return draw(policy, image, view_seed(seed, id, view))
 
 
 def get_policy(spec: Any, frame: Frame) -> Policy:
@@ -180,7 +188,13 @@ def augment(policy: Policy, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Returns:
       uint8 [h, w, 3].
     """
-    return tf.cast(tf.round(policy(image, seed) * 255), tf.uint8)
+    return tf.cast(tf.round(augment_unit(policy, image, seed) * 255), tf.uint8)
+
+
+def augment_unit(policy: Policy, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draws the same view as `augment`, its bytes divided by 255: float32 [h, w, 3]."""
+    # Clipped and rounded to 256 shades in one pass over the picture.
+    return tf.quantization.fake_quant_with_min_max_args(policy(image, seed), 0.0, 1.0, num_bits=8)
 
 
 def view_seed(seed: int, id: tf.Tensor, view: tf.Tensor) -> tf.Tensor:

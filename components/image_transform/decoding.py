@@ -14,7 +14,7 @@ _TAG_ORIENTATION = 0x0112
 _SHORT, _LONG = 3, 4
 
 
-def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+def decode(image_bytes: tf.Tensor, plain: tf.Tensor | None = None) -> tf.Tensor:
     """Decodes one picture and turns it upright.
 
     Knows JPEG (grey, CMYK, progressive), PNG (palette, grey, 16 bits), GIF (the first frame) and
@@ -24,6 +24,8 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
 
     Args:
       image_bytes: scalar string, an encoded picture.
+      plain: scalar bool, what `is_plain_jpeg` says of it, where that is known already: to find it
+        out takes a tenth of decoding 400x300 pixels.
 
     Returns:
       uint8 [H, W, 3], RGB.
@@ -32,7 +34,7 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
       tf.errors.InvalidArgumentError: the bytes are no picture, or a truncated or unknown one.
     """
     image = tf.cond(
-        _is_plain_jpeg(image_bytes),
+        is_plain_jpeg(image_bytes) if plain is None else plain,
         lambda: tf.io.decode_jpeg(image_bytes, channels=3),
         lambda: _decode_any(image_bytes),
     )
@@ -81,15 +83,15 @@ def orientation(image_bytes: tf.Tensor) -> tf.Tensor:
       Scalar int32, 1 to 8; 1 (upright) for what is no JPEG, has no Exif, or a damaged one.
     """
     return tf.cond(
-        _is_plain_jpeg(image_bytes),
+        is_plain_jpeg(image_bytes),
         lambda: tf.constant(1),
         lambda: _search_orientation(image_bytes),
     )
 
 
-def _is_plain_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Whether a JPEG begins as most do that no camera wrote: the JFIF segment, then directly the
-    tables, so no Exif."""
+def is_plain_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
+    """Whether a picture is a JPEG that begins as most do that no camera wrote: the JFIF segment,
+    then directly the tables, so no Exif. For a string of any shape, bool of the same."""
     start = tf.strings.join([tf.strings.substr(image_bytes, 0, 22), b"\0" * 22])
     return (tf.strings.substr(start, 0, 6) == b"\xff\xd8\xff\xe0\x00\x10") & (
         tf.strings.substr(start, 20, 2) == b"\xff\xdb"

@@ -18,7 +18,7 @@ _NOTES: ContextVar[dict[str, Any] | None] = ContextVar("notes", default=None)
 
 def between(name: str, limits: Pair, seed: tf.Tensor) -> tf.Tensor:
     """Draws a number, float32, evenly between the limits, and notes it."""
-    number = tf.random.stateless_uniform([], seed) * (limits[1] - limits[0]) + limits[0]
+    number = tf.random.stateless_uniform([], seed, *limits)
     note(**{name: number})
     return number
 
@@ -30,17 +30,25 @@ def whole_between(name: str, limits: Pair, seed: tf.Tensor) -> tf.Tensor:
     return number
 
 
-def drawn(name: str, limits: Pair, adjust: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Op:
+def drawn(
+    name: str,
+    limits: Pair,
+    adjust: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    in_range: bool = False,
+) -> Op:
     """Makes an op that draws one number between the limits, adjusts by it, and clips to [0, 1].
 
     Args:
       name: of the number.
       limits: of the number.
       adjust: (image, number) -> image.
+      in_range: whether it keeps the range by itself, but for the last bit: then nothing is
+        clipped, which takes two passes over the image.
     """
 
     def op(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return tf.clip_by_value(adjust(image, between(name, limits, seed)), 0.0, 1.0)
+        adjusted = adjust(image, between(name, limits, seed))
+        return adjusted if in_range else tf.clip_by_value(adjusted, 0.0, 1.0)
 
     return op
 

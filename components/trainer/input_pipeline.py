@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.image_transform.augmentation import get_mix, view_seed
-from components.image_transform.decoding import decode
+from components.image_transform.decoding import decode, is_plain_jpeg
 from components.records import untuned
 from components.trainer.records import (
     FEATURE,
@@ -214,18 +214,19 @@ class Pictures:
         return untuned(
             tf.data.Dataset.from_tensor_slices(self._memory)
             .map(
-                lambda image, id, label: (self._view(image, id, tf.constant(0, tf.int64)), label),
+                lambda image, id, label, plain: (
+                    self._view(image, id, tf.constant(0, tf.int64), plain),
+                    label,
+                ),
                 num_parallel_calls=_PARALLEL,
             )
             .batch(batch_size)
-            .map(lambda x, y: (_unit_range(x), y))
             .prefetch(2)
         )
 
     def _finish(
-        self, views: tf.Tensor, labels: tf.Tensor, ids: tf.Tensor, epochs: tf.Tensor
+        self, images: tf.Tensor, labels: tf.Tensor, ids: tf.Tensor, epochs: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        images = _unit_range(views)
         if self._mix is None:
             return images, labels
         # Of the first example and its epoch: the same batch is mixed alike after a resumption.
@@ -237,21 +238,17 @@ class Pictures:
         if records is None:
             return None
         numbers = self._vocabulary.numbers(records["label"])
-        return tf.constant(records["image"]), tf.constant(records["id"]), tf.constant(numbers)
+        images = tf.constant(records["image"])
+        return images, tf.constant(records["id"]), tf.constant(numbers), is_plain_jpeg(images)
 
     def _from_memory(self, *which: int) -> tf.data.Dataset:
         memory = self._memory or ()
 
         def view(row: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            image, id, label = (tf.gather(x, row) for x in memory)
-            return self._seen(image, id, label, epoch)
+            image, id, label, plain = (tf.gather(x, row) for x in memory)
+            return self._view(image, id, epoch, plain), label, id, epoch
 
         return _rows(self.size, self._seed, *which).map(view, num_parallel_calls=_PARALLEL)
-
-    def _seen(
-        self, image: tf.Tensor, id: tf.Tensor, label: tf.Tensor, epoch: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-        return self._view(image, id, epoch), label, id, epoch
 
     def _from_files(
         self, batch_size: int, first_epoch: int, epochs: int, start: int
@@ -272,7 +269,8 @@ class Pictures:
         def view(record: tf.Tensor, epoch: tf.Tensor) -> tuple[tf.Tensor, ...]:
             x = tf.io.parse_single_example(record, PICTURE)
             label = self._vocabulary.lookup(x["label"])
-            return self._seen(x["image"], x["id"], label, epoch)
+            plain = is_plain_jpeg(x["image"])
+            return self._view(x["image"], x["id"], epoch, plain), label, x["id"], epoch
 
         numbers = tf.data.Dataset.range(first_epoch, first_epoch + epochs)
         return numbers.flat_map(of_epoch).map(view, num_parallel_calls=_PARALLEL)
@@ -297,11 +295,13 @@ def picture_batches(
         parsed_records(files, PICTURE)
         .unbatch()
         .map(
-            lambda x: {**x, "image": view(x["image"], x["id"], number)},
+            lambda x: {
+                **x,
+                "image": view(x["image"], x["id"], number, is_plain_jpeg(x["image"])),
+            },
             num_parallel_calls=_PARALLEL,
         )
         .batch(batch_size)
-        .map(lambda x: {**x, "image": _unit_range(x["image"])})
         .prefetch(2)
     )
 
@@ -338,7 +338,9 @@ def eval_batches(
 def _rows(*which: int) -> tf.data.Dataset:
     """(row, epoch), both int64 scalars: `_orders` row by row."""
     return _orders(*which).flat_map(
-        lambda rows, epoch: tf.data.Dataset.from_tensor_slices(rows).map(lambda row: (row, epoch))
+        lambda rows, epoch: tf.data.Dataset.from_tensor_slices(
+            (rows, tf.fill(tf.shape(rows), epoch))
+        )
     )
 
 
@@ -362,21 +364,18 @@ def get_view(preprocessing: Preprocessing) -> Callable[..., tf.Tensor]:
     """Makes the function that draws a picture to train on; traced once, by its first user.
 
     Returns:
-      A function: (encoded bytes, id, view), scalars string, string, int64 -> [h, w, 3]: uint8 and
-      the augmentation's view where there is one, else float32 in [0, 1] and as served.
+      A function: (encoded bytes, id, view, whether it is a plain JPEG), scalars string, string,
+      int64, bool -> float32 [h, w, 3] in [0, 1]: the augmentation's view where there is one, else
+      as served.
     """
-    scalars = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int64)]
+    scalars = [tf.TensorSpec([], dtype) for dtype in (tf.string, tf.string, tf.int64, tf.bool)]
     if not preprocessing.augmented:
         serve = preprocessing.serving()
-        return tf.function(lambda image, id, epoch: serve(image), scalars, autograph=False)
+        return tf.function(lambda image, id, epoch, plain: serve(image), scalars, autograph=False)
     graph = tf.saved_model.load(os.path.join(preprocessing.folder, "augmentation"))
     shape = [*preprocessing.image_size, 3]
 
-    def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(graph.augment(decode(image), id, epoch), shape)
+    def view(image: tf.Tensor, id: tf.Tensor, epoch: tf.Tensor, plain: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(graph.augment_unit(decode(image, plain), id, epoch), shape)
 
     return tf.function(view, scalars, autograph=False)
-
-
-def _unit_range(images: tf.Tensor) -> tf.Tensor:
-    return tf.image.convert_image_dtype(images, tf.float32)

@@ -170,8 +170,9 @@ def test_an_op_of_ones_own_comes_by_import_path(own_ops, tmp_path):
     np.testing.assert_allclose(view, pixels(60, 90)[:30] * 0.25, atol=0.51)
     export_augmentation(str(tmp_path / "graph"), spec, Frame((30, 90)), seed=0)
     sys.modules.pop("own_ops")  # the graph needs none of it
-    loaded = tf.saved_model.load(str(tmp_path / "graph")).augment(image, "a", 0)
-    np.testing.assert_array_equal(view, loaded)
+    loaded = tf.saved_model.load(str(tmp_path / "graph"))
+    np.testing.assert_array_equal(view, loaded.augment(image, "a", 0))
+    np.testing.assert_array_equal(view * np.float32(1 / 255), loaded.augment_unit(image, "a", 0))
 
 
 def test_what_an_op_of_ones_own_gives_is_kept_in_range(own_ops):
