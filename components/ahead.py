@@ -1,6 +1,7 @@
 """Work that is done ahead of who uses it, by threads."""
 
 import collections
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -8,12 +9,14 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+CORES = min(os.cpu_count() or 1, 8)
+"""Threads for work that keeps a core busy; no more than eight, for the sake of memory."""
+
 
 def ahead(work: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
     """Yields (item, work(item)) in order, and works on the next ones while the caller uses one.
 
-    For TensorFlow's graphs a thread for each core serves best: its own threads at times keep but
-    one core busy. What `work` or `items` raises is raised here, when its turn comes.
+    What `work` or `items` raises is raised here, when its turn comes.
 
     Args:
       work: is called in several threads at the same time.

@@ -2,14 +2,13 @@
 written. One function a pass."""
 
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from components.ahead import ahead
+from components.ahead import CORES, ahead
 from components.errors import DataError
 from components.image_example_gen.decoder import Decoded, decode_all
 from components.image_example_gen.listing import Entry
@@ -19,7 +18,6 @@ from components.image_example_gen.pictures import FOREIGN, Header, Unusable, is_
 from components.image_example_gen.reading import Read, read_unit
 from components.image_example_gen.writer import SplitWriter, Value, example
 
-_CORES = min(os.cpu_count() or 1, 8)
 _LARGE_PIXELS = 1 << 24
 _LARGE_IN_TURN = threading.Lock()  # for the sake of memory
 
@@ -69,7 +67,7 @@ def check(
       In the unit's order: what was found, or why the picture cannot be used.
     """
     check_all = functools.partial(_check, max_pixels=max_pixels, marked=marked)
-    for batch, found in ahead(check_all, read_unit(unit), _CORES):
+    for batch, found in ahead(check_all, read_unit(unit), CORES):
         yield from found
         progress(len(batch))
 
@@ -83,7 +81,7 @@ def write(unit: Sequence[Place], examples: SplitWriter, facts: SplitWriter) -> N
     places = iter(unit)
     batches = read_unit([place.entry for place in unit], hashed=False)
     placed = (list(zip(batch, places, strict=False)) for batch in batches)
-    for _, records in ahead(_records, placed, _CORES):
+    for _, records in ahead(_records, placed, CORES):
         for split, image, known in records:
             examples.write(split, image)
             facts.write(split, known)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from components.ahead import ahead
+from components.ahead import CORES, ahead
 from components.errors import DataError
 from components.image_transform.bounding import get_bound
 from components.image_transform.decoding import decode
@@ -19,7 +19,6 @@ _KEPT = ("image", "label", "id", "path")
 # Pictures in a batch, batches and pictures of each at the same time: enough to keep all cores busy,
 # few enough for the memory, as a decoded picture may have 90 million pixels.
 _BATCH, _BATCH_BYTES = 64, 32 << 20
-_CORES = min(os.cpu_count() or 1, 8)
 _AT_ONCE = 2
 
 
@@ -53,7 +52,7 @@ def store(
     options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=0)
     with tf.io.TFRecordWriter(partial, options) as writer:
         bound = functools.partial(_bound_all, stored_side=stored_side)
-        for batch, images in ahead(bound, _batches(_read(source)), _CORES):
+        for batch, images in ahead(bound, _batches(_read(source)), CORES):
             for one, image in zip(batch, images, strict=True):
                 writer.write(_example({**one, "image": image}))
                 label, id = one["label"].decode(), one["id"].decode()

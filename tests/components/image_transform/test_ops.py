@@ -193,6 +193,15 @@ def test_saturation_goes_from_grey_to_strong():
     np.testing.assert_allclose(tf.image.rgb_to_hsv(strong)[..., 1], wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.7, 50.0])
+def test_saturation_is_that_of_tensorflow(factor):
+    flat = np.random.default_rng(0).choice([0.0, 0.3, 1.0], (40, 7, 3))  # ties, greys, black
+    for image in (picture(), tf.constant(flat, tf.float32)):
+        (ours,) = draws(ops_colour.saturation((factor, factor)), image, 1)
+        theirs = tf.image.adjust_saturation(image, factor)
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
 def test_hue_turns_the_wheel_and_keeps_greys():
     red = tf.constant(np.full((4, 4, 3), [0.8, 0.2, 0.2]), tf.float32)
     hues = [
