@@ -41,6 +41,10 @@ class RegistryError(GraftError):
     """The model registry cannot be reached, or refuses what it is given."""
 
 
+class ClusterError(GraftError):
+    """Kubeflow Pipelines cannot be reached, or refuses what it is given."""
+
+
 _SHOWN = 30
 
 

@@ -12,14 +12,8 @@ from components.image_example_gen.near_copies import DIFFERENCE
 from components.image_example_gen.pictures import MAX_PIXELS
 from components.image_transform.policies import POLICIES, check_policy, split_policy
 from components.registry_pusher.addresses import holds_secret
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Section(pydantic.BaseModel):
-    """A part of the configuration: immutable, and without keys that it does not know."""
-
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+from pipeline.kubeflow.settings import Kubeflow
+from pipeline.section import Fraction, Section
 
 
 class Split(Section):
@@ -397,6 +391,7 @@ class Config(Section):
     evaluate: Evaluate = Field(Evaluate(), description=Evaluate.__doc__)
     push: Push = Field(Push(), description=Push.__doc__)
     beam: Beam = Field(Beam(), description=Beam.__doc__)
+    kubeflow: Kubeflow = Field(Kubeflow(), description=Kubeflow.__doc__)
 
     @property
     def frozen(self) -> bool:
@@ -447,13 +442,3 @@ def config_hash(config: Config) -> str:
     """Returns 12 hexadecimal characters that change with any value of the configuration."""
     text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def section_of(annotation: Any) -> type[Section] | None:
-    """The Section inside an annotation such as `AuxiliaryHead | None` or `tuple[Phase, ...]`."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        if found := section_of(inner):
-            return found
-    return None

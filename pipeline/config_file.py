@@ -7,7 +7,8 @@ import pydantic
 import yaml
 
 from components.errors import ConfigError, nearest
-from pipeline.config import Config, section_of
+from pipeline.config import Config
+from pipeline.section import section_of
 
 
 def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 from pydantic_core import PydanticUndefined
 
-from pipeline.config import Config, Section, section_of
+from pipeline.config import Config
+from pipeline.section import Section, section_of
 
 _WIDTH = 96
 
