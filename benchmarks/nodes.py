@@ -17,7 +17,7 @@ def run_nodes(nodes: list[Any], root: Path) -> dict[str, float]:
     """
     from tfx import v1 as tfx
 
-    from pipeline.lineage import open_store
+    from pipeline.stores import open_store
 
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)

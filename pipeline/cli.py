@@ -348,10 +348,11 @@ def replay_view(
 
 def _run(places: "Places", run_id: str | None) -> "Run":
     """A run by its id, or the last one."""
-    from pipeline.lineage import open_store, read_run, run_ids
+    from pipeline.lineage import read_run, run_ids
+    from pipeline.stores import open_store
 
     store = open_store(places.metadata)
-    known = run_ids(store)
+    known = run_ids(store, places.name)
     chosen = run_id or (known[-1] if known else None)
     found = read_run(store, chosen) if chosen else None
     if found is None:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError

@@ -1,5 +1,6 @@
 """A configuration file and what is set beside it, read and checked, with messages for people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from pipeline.config import Config
 from pipeline.section import section_of
 
 
-def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:
-    """Reads and checks a configuration.
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Reads and checks a configuration file.
 
     Args:
       path: a YAML file.
@@ -21,8 +22,17 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     Raises:
       ConfigError: naming the file, the key and what to do.
     """
+    return parse_config(read_config(path), path, overrides)
+
+
+def read_config(path: str | Path) -> str:
+    """Reads the text of a configuration file.
+
+    Raises:
+      ConfigError: it cannot be read.
+    """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as e:
         raise ConfigError(
             f"{path}: cannot be read ({e.strerror}); give an existing YAML file, "
@@ -30,22 +40,49 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not a text in UTF-8; give a YAML file") from None
-    try:
-        values = yaml.load(text, _Loader)
-    except yaml.YAMLError as e:
-        hint = "; indent by spaces, not by tabs" if "'\\t'" in str(e) else ""
-        where = str(e).replace('"<unicode string>"', str(path))
-        raise ConfigError(f"{path}: is not valid YAML{hint}: {where}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds no keys; see `graft config` for what may stand in it")
-    for override in overrides:
-        _override(values, override)
+
+
+def parse_config(text: str, where: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Checks the text of a configuration.
+
+    Args:
+      text: YAML.
+      where: what the text is called in messages, as a rule its file.
+      overrides: see `load_config`.
+
+    Raises:
+      ConfigError: naming `where`, the key and what to do.
+    """
+    values = _values(text, where, overrides)
     try:
         return Config.model_validate(values)
     except pydantic.ValidationError as e:
         # A list whose items are all wrong also counts as too short: its items have said it already.
         said = [x for x in e.errors() if x["type"] != "too_short" or not x["input"]]
-        raise ConfigError("\n".join(_sentence(path, error) for error in said)) from None
+        raise ConfigError("\n".join(_sentence(where, error) for error in said)) from None
+
+
+def with_overrides(text: str, where: str | Path, overrides: Sequence[str]) -> str:
+    """Returns the text of a configuration with overrides in it; its comments are gone.
+
+    Args and errors: see `parse_config`.
+    """
+    values = _values(text, where, overrides)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _values(text: str, where: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+    try:
+        values = yaml.load(text, _Loader)
+    except yaml.YAMLError as e:
+        hint = "; indent by spaces, not by tabs" if "'\\t'" in str(e) else ""
+        spot = str(e).replace('"<unicode string>"', str(where))
+        raise ConfigError(f"{where}: is not valid YAML{hint}: {spot}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: holds no keys; see `graft config` for what may stand in it")
+    for override in overrides:
+        _override(values, override)
+    return values
 
 
 class _Loader(yaml.SafeLoader):

@@ -26,9 +26,10 @@ from components.trainer.component import Trainer
 from pipeline.config import Config
 from pipeline.places import Places
 from pipeline.schema import keep_schema
+from pipeline.stores import connection
 
 
-def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
+def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx.dsl.Pipeline:
     """Wires every node of the pipeline.
 
     Each node is handed its own part of the configuration and nothing more, so a change reruns
@@ -37,13 +38,17 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     Args:
       config: the task.
       places: where its runs lie.
+      unseen: whether backbone and schema are left unread: they lie elsewhere, and the graph alone
+        is wanted.
 
     Raises:
       BackboneError: the backbone's handle leads to no module.
     """
     data, transform = config.data, config.transform
-    module = resolve(config.model.backbone.handle)
-    module_hash = content_hash(module)
+    module, module_hash = config.model.backbone.handle, ""
+    if not unseen:
+        module = resolve(module)
+        module_hash = content_hash(module)
 
     images = ImageExampleGen(
         source=data.source,
@@ -60,7 +65,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
     )
     if data.schema_path:
         schema = tfx.components.ImportSchemaGen(
-            schema_file=str(keep_schema(data.schema_path, places))
+            schema_file=data.schema_path if unseen else str(keep_schema(data.schema_path, places))
         )
     else:
         schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"])
@@ -88,7 +93,7 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
             examples=images.outputs["examples"],
             transformed_examples=transformed.outputs["transformed_examples"],
             preprocessing=transformed.outputs["preprocessing"],
-            handle=str(module),
+            handle=module,
             module_hash=module_hash,
             views=feature_views(config),
         )
@@ -164,10 +169,8 @@ def create_pipeline(config: Config, places: Places) -> tfx.dsl.Pipeline:
         )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(places.artifacts),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(places.metadata)
-        ),
+        pipeline_root=places.artifacts,
+        metadata_connection_config=connection(places.metadata),
         components=nodes,
         enable_cache=True,
         beam_pipeline_args=[

@@ -4,6 +4,7 @@ Summary, report and push state are functions of what is read here, so they can b
 run, good or bad, fresh or cached. This module needs ML Metadata but not TFX.
 """
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from typing import Any
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from components.errors import StoreError
-
 RUN_CONTEXT = "graft_run"
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {pb.Execution.COMPLETE: "ran", pb.Execution.CACHED: "cached"}
+GOOD_STATES = tuple(_STATES)
+"""Of an execution that has ended as it should."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,26 +98,12 @@ class Run:
         return next((n for n in self.nodes if n.state == "failed"), None)
 
 
-def open_store(database: str | Path) -> mlmd.MetadataStore:
-    """Opens a SQLite metadata store, making it where there is none.
-
-    Raises:
-      StoreError: the file is something else, or damaged, or cannot be written.
-    """
-    connection = pb.ConnectionConfig()
-    connection.sqlite.filename_uri = str(database)
-    connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-    try:
-        return mlmd.MetadataStore(connection)
-    except Exception as e:  # mlmd raises what its C++ code happens to
-        raise StoreError(
-            f"{database}: cannot be opened as a metadata store ({str(e).splitlines()[0][:200]}); "
-            "restore it from a copy, or move it away: the next run then begins anew"
-        ) from None
-
-
 def record_start(store: mlmd.MetadataStore, run: Run, pipeline_name: str) -> None:
-    """Writes down, before any node runs, what the store itself would never know of a run."""
+    """Writes down, before any node runs, what the store itself would never know of a run.
+
+    Of a run that is written down already the first word stands: a task that is tried again says
+    it again.
+    """
     type_id = store.put_context_type(pb.ContextType(name=RUN_CONTEXT))
     context = pb.Context(type_id=type_id, name=f"{pipeline_name}.{run.id}")
     values = {
@@ -128,21 +115,23 @@ def record_start(store: mlmd.MetadataStore, run: Run, pipeline_name: str) -> Non
     for key, value in values.items():
         context.custom_properties[key].string_value = value
     context.custom_properties["started"].double_value = run.started
-    store.put_contexts([context])
+    with contextlib.suppress(mlmd.errors.AlreadyExistsError):
+        store.put_contexts([context])
 
 
 def record_error(store: mlmd.MetadataStore, run_id: str, node_id: str, message: str) -> None:
     """Writes a node's error onto its execution, where summary and report find it."""
-    execution = next((e for n, e in _executions(store, run_id) if n == node_id), None)
+    execution = find_execution(store, run_id, node_id)
     if execution is not None:
         execution.custom_properties["error"].string_value = message[:20_000]
         store.put_executions([execution])
 
 
-def run_ids(store: mlmd.MetadataStore) -> list[str]:
-    """All runs that the store knows, oldest first."""
-    contexts = store.get_contexts_by_type(RUN_CONTEXT)
-    return [c.name.split(".", 1)[1] for c in sorted(contexts, key=lambda c: c.id)]
+def run_ids(store: mlmd.MetadataStore, pipeline_name: str) -> list[str]:
+    """The runs of a pipeline that the store knows, oldest first."""
+    contexts = sorted(store.get_contexts_by_type(RUN_CONTEXT), key=lambda c: c.id)
+    names = (c.name.split(".", 1) for c in contexts)
+    return [run_id for pipeline, run_id in names if pipeline == pipeline_name]
 
 
 def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
@@ -170,8 +159,13 @@ def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
 
 def node_state(store: mlmd.MetadataStore, run_id: str, node_id: str) -> Node:
     """Returns one node of a run; "skipped" where it has not started."""
-    execution = next((e for n, e in _executions(store, run_id) if n == node_id), None)
+    execution = find_execution(store, run_id, node_id)
     return Node(node_id, "skipped") if execution is None else _node(store, node_id, execution)
+
+
+def find_execution(store: mlmd.MetadataStore, run_id: str, node_id: str) -> pb.Execution | None:
+    """Returns a node's execution in a run, or None where it has not started."""
+    return next((e for n, e in _executions(store, run_id) if n == node_id), None)
 
 
 def _executions(store: mlmd.MetadataStore, run_id: str) -> Iterator[tuple[str, pb.Execution]]:

@@ -1,7 +1,10 @@
 """Runs one node of a compiled pipeline. The local runner and Kubeflow both call this."""
 
+import os
+
 from ml_metadata.proto import metadata_store_pb2 as pb
 from tfx.dsl.compiler import constants
+from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
@@ -48,8 +51,8 @@ def run_node(ir: pipeline_pb2.Pipeline, node_id: str, run_id: str) -> None:
         deployment.metadata_connection_config.WhichOneof("connection_config"),
     )
     node = next(n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
-    message = None
     try:
+        _clear_leftovers(ir, node, connection, run_id)
         launcher.Launcher(
             pipeline_node=node,
             mlmd_connection=metadata.Metadata(connection),
@@ -68,6 +71,29 @@ def run_node(ir: pipeline_pb2.Pipeline, node_id: str, run_id: str) -> None:
         message = "its inputs could not be resolved; see the log for which"
         _record(connection, run_id, node_id, message)
         raise NodeFailed(node_id, message)
+
+
+def _clear_leftovers(
+    ir: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    connection: pb.ConnectionConfig,
+    run_id: str,
+) -> None:
+    """Removes what a killed attempt of this node in this run has left.
+
+    TFX's launcher takes up the same execution again, and with it the same output folders.
+    """
+    node_id = node.node_info.id
+    with metadata.Metadata(connection) as handle:
+        execution = lineage.find_execution(handle.store, run_id, node_id)
+    if execution is None or execution.last_known_state in lineage.GOOD_STATES:
+        return
+    root = ir.runtime_spec.pipeline_root.field_value.string_value
+    folders = [*node.outputs.outputs, ".system/executor_execution"]
+    for folder in folders:
+        leftover = os.path.join(root, node_id, folder, str(execution.id))
+        if fileio.exists(leftover):
+            fileio.rmtree(leftover)
 
 
 def _record(connection: pb.ConnectionConfig, run_id: str, node_id: str, message: str) -> None:

@@ -16,10 +16,15 @@ class Places:
     Attributes:
       runs: the RUNS folder, absolute.
       name: the configuration's name.
+      server: the address of a metadata store for many machines, mysql://HOST/DATABASE; None: a
+        SQLite file.
+      bucket: gs://BUCKET/PATH for the artifacts; None: beside all else.
     """
 
     runs: Path
     name: str
+    server: str | None = None
+    bucket: str | None = None
 
     @classmethod
     def of(cls, runs: str | Path, config: Config) -> "Places":
@@ -32,20 +37,27 @@ class Places:
             raise ConfigError("--runs: is empty; give a folder for runs and models, such as runs")
         return cls(Path(runs).expanduser().resolve(), config.name)
 
+    @classmethod
+    def on_kubeflow(cls, config: Config) -> "Places":
+        """The places that every task of a configuration's runs on Kubeflow sees."""
+        settings = config.kubeflow
+        runs = Path(settings.volume.mount_path, "runs")
+        return cls(runs, config.name, settings.metadata.uri, settings.root)
+
     @property
     def home(self) -> Path:
         """RUNS/<name>."""
         return self.runs / self.name
 
     @property
-    def metadata(self) -> Path:
-        """The metadata store, SQLite."""
-        return self.home / "metadata.db"
+    def metadata(self) -> str:
+        """The metadata store: a SQLite file, or a server's address."""
+        return self.server or str(self.home / "metadata.db")
 
     @property
-    def artifacts(self) -> Path:
+    def artifacts(self) -> str:
         """TFX's pipeline root."""
-        return self.home / "artifacts"
+        return f"{self.bucket}/{self.name}" if self.bucket else str(self.home / "artifacts")
 
     @property
     def checkpoints(self) -> Path:

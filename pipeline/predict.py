@@ -8,8 +8,9 @@ from components.errors import ServingError
 from components.image_example_gen.normalising import normalised
 from components.image_example_gen.pictures import MAX_PIXELS, Unusable
 from components.pusher.push import newest
-from pipeline.lineage import open_store, read_run, run_ids
+from pipeline.lineage import read_run, run_ids
 from pipeline.places import Places
+from pipeline.stores import open_store
 
 SIGNATURE = "serving_examples"  # the one that names every class
 
@@ -31,7 +32,7 @@ def pushed_model(places: Places) -> Path:
 
 def _last_destination(places: Places) -> str | None:
     store = open_store(places.metadata)
-    runs = run_ids(store)
+    runs = run_ids(store, places.name)
     last = read_run(store, runs[-1]) if runs else None
     return last.config["push"]["destination"] if last else None
 

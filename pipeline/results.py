@@ -48,13 +48,19 @@ def unknown(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 
 def right(run: Run, summary: dict[str, Any]) -> tuple[float, float] | None:
     """How many test pictures were named rightly, and of how many."""
-    counts = _confusion(run)[1]
+    counts = confusion(run)[1]
     return (sum(row[i] for i, row in enumerate(counts)), sum(map(sum, counts))) if counts else None
+
+
+def confusion(run: Run) -> tuple[list[str], list[list[float]]]:
+    """Labels and counts, counts[i][j] of label i taken for label j; empty where there are none."""
+    said = _metrics(run).get("confusion") or {}
+    return [str(label) for label in said.get("labels", [])], said.get("counts", [])
 
 
 def matrix(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """The confusion matrix: each cell with its count and how dark it is, 0 to 1."""
-    labels, counts = _confusion(run)
+    labels, counts = confusion(run)
     if not labels or len(labels) > LARGEST_MATRIX:
         return None
     rows = []
@@ -70,7 +76,7 @@ def matrix(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 
 def pairs(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """The most confused pairs of labels, where a matrix would be too large."""
-    labels, counts = _confusion(run)
+    labels, counts = confusion(run)
     if len(labels) <= LARGEST_MATRIX:
         return None
     pairs: list[dict[str, Any]] = [
@@ -85,7 +91,7 @@ def pairs(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 
 def classes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """Recall, precision and F1 of each class, hardest first."""
-    labels, counts = _confusion(run)
+    labels, counts = confusion(run)
     predicted = [sum(column) for column in zip(*counts, strict=True)]
     rows = []
     for i, (label, row) in enumerate(zip(labels, counts, strict=True)):
@@ -150,9 +156,3 @@ def mistakes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 def _metrics(run: Run) -> dict[str, Any]:
     artifact = run.output("Evaluator", "evaluation")
     return (artifact.json("metrics.json") if artifact else None) or {}
-
-
-def _confusion(run: Run) -> tuple[list[str], list[list[float]]]:
-    """Labels and counts, counts[i][j] of label i taken for label j; empty where there are none."""
-    said = _metrics(run).get("confusion") or {}
-    return [str(label) for label in said.get("labels", [])], said.get("counts", [])

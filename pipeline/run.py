@@ -2,13 +2,10 @@
 
 import contextlib
 import datetime
-import importlib.metadata
 import logging
-import os
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,19 +14,11 @@ from rich.markup import escape
 
 from components.errors import ConfigError
 from pipeline.check import check_module, find_warnings
-from pipeline.config import Config, config_hash
+from pipeline.config import Config
 from pipeline.places import Places
+from pipeline.start import calm_libraries, compiled, record
+from pipeline.stores import open_store
 from pipeline.terminal import Terminal, library_noise_to
-
-LIBRARIES = (
-    "graft",
-    "tfx",
-    "tensorflow",
-    "tensorflow-hub",
-    "tf-keras",
-    "apache-beam",
-    "mlflow-skinny",
-)
 
 
 def run_local(config: Config, places: Places, quiet: bool = False) -> dict[str, Any]:
@@ -68,30 +57,17 @@ def _run(
     for warning in find_warnings(config):
         terminal.say(f"[yellow]warning:[/] {escape(warning)}")
     with terminal.working("loading TensorFlow Extended"):
-        _calm_libraries()
-        from tfx.dsl.compiler.compiler import Compiler
-
-        from pipeline import dag, lineage
+        calm_libraries()
+        from pipeline import lineage
         from pipeline.finish import finish
         from pipeline.local_runner import LocalBeamRunner
         from pipeline.node import NodeFailed
 
         check_module(config)
-        ir = Compiler().compile(dag.create_pipeline(config, places))
+        ir = compiled(config, places)
 
-    store = lineage.open_store(places.metadata)
-    lineage.record_start(
-        store,
-        lineage.Run(
-            id=run_id,
-            config=config.model_dump(mode="json"),
-            config_hash=config_hash(config),
-            started=started,
-            versions=_versions(),
-            nodes=[lineage.Node(n.pipeline_node.node_info.id, "skipped") for n in ir.nodes],
-        ),
-        config.name,
-    )
+    store = open_store(places.metadata)
+    record(store, config, run_id, ir, started)
 
     @contextlib.contextmanager
     def around_node(node_id: str) -> Iterator[None]:
@@ -160,20 +136,3 @@ def _only_run_in(places: Places) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _calm_libraries() -> None:
-    """Keeps the log readable: TensorFlow's start-up lines and Google's warnings about Python."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname).1s %(name)s: %(message)s"
-    )
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for library in LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[library] = importlib.metadata.version(library)
-    return found

@@ -64,13 +64,13 @@ class Terminal:
             yield
 
     @contextlib.contextmanager
-    def watching(self, node_id: str, artifacts: Path) -> Iterator[None]:
+    def watching(self, node_id: str, artifacts: str) -> Iterator[None]:
         """Shows a running node's progress file, live, while the node runs."""
         if not self.console.is_terminal or self.console.quiet:
             yield
             return
         started, stop = time.monotonic(), threading.Event()
-        pattern = os.path.join(glob.escape(str(artifacts)), node_id, ".system", "**")
+        pattern = os.path.join(glob.escape(artifacts), node_id, ".system", "**")
         spinner = Spinner("dots", escape(node_id))
         with self._live(spinner):
 

@@ -122,8 +122,7 @@ class Placement(Section):
     retry: Retry = Field(Retry(), description="What happens after a failure.")
     timeout: Annotated[str, Field(pattern=r"^[1-9][0-9]*[smh]$")] | None = Field(
         None,
-        description="Longest time, retries not included: a number with s, m or h. The task ends "
-        "itself, since Kubeflow Pipelines knows none by the task.",
+        description="Longest time of one try: a number with s, m or h.",
     )
     env: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], Variable] = Field(
         {}, description="Environment variables out of secrets, by name: {secret, key}."

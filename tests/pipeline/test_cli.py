@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipeline.cli import main
-from pipeline.lineage import Node, Run, open_store, record_start
+from pipeline.lineage import Node, Run, record_start
+from pipeline.stores import open_store
 
 MODULE = "modules/efficientnet_lite0"
 

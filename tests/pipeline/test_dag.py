@@ -14,6 +14,7 @@ from pipeline.dag import create_pipeline
 from pipeline.local_runner import LocalBeamRunner
 from pipeline.node import NodeFailed, run_node
 from pipeline.places import Places
+from pipeline.stores import open_store
 
 BEFORE_THE_GATE = ["ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator"]
 
@@ -37,7 +38,7 @@ class Task:
         config = load_config(self.folder / "hues.yaml")
         places = Places.of(self.folder / "runs", config)
         places.home.mkdir(parents=True, exist_ok=True)
-        self.store = lineage.open_store(places.metadata)
+        self.store = open_store(places.metadata)
         self.runs += 1
         return Compiler().compile(create_pipeline(config, places)), f"run-{self.runs}"
 

@@ -9,8 +9,9 @@ import pytest
 from components.errors import StoreError
 from pipeline.config import Config
 from pipeline.finish import _sweep_checkpoints, finish
-from pipeline.lineage import Artifact, Node, Run, open_store, record_start
+from pipeline.lineage import Artifact, Node, Run, record_start
 from pipeline.places import Places
+from pipeline.stores import open_store
 
 CONFIG = Config.model_validate({"name": "task", "data": {"source": "images"}})
 

@@ -15,6 +15,7 @@ from components.image_example_gen.component import ImageExampleGen
 from pipeline import lineage
 from pipeline.local_runner import LocalBeamRunner
 from pipeline.node import NodeFailed, run_node
+from pipeline.stores import open_store
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def compiled(tmp_path, images):
 
 @pytest.fixture
 def store(tmp_path):
-    return lineage.open_store(tmp_path / "metadata.db")
+    return open_store(tmp_path / "metadata.db")
 
 
 def run(store, ir, run_id):
@@ -91,7 +92,7 @@ def test_nodes_run_in_order_and_the_second_run_is_cached(store, compiled):
     assert second.output("StatisticsGen", "statistics") == first.output(
         "StatisticsGen", "statistics"
     )
-    assert lineage.run_ids(store) == ["one", "two"]
+    assert lineage.run_ids(store, "small") == ["one", "two"]
 
 
 def test_a_failed_node_leaves_the_users_sentence_and_nothing_after_it_runs(store, compiled):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.lineage import open_store, read_run, run_ids
+from pipeline.lineage import read_run, run_ids
+from pipeline.stores import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ class Task:
 
     def failed_nodes(self):
         store = open_store(self.home / "metadata.db")
-        runs = [read_run(store, run_id) for run_id in run_ids(store)]
+        runs = [read_run(store, run_id) for run_id in run_ids(store, self.home.name)]
         return {node.id for run in runs for node in run.nodes if node.state == "failed"}
 
     def registered(self):

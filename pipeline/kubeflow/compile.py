@@ -1,0 +1,117 @@
+"""From a configuration to a file that Kubeflow Pipelines v2 runs."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.errors import ConfigError
+from pipeline.config import Config
+from pipeline.config_file import parse_config, read_config, with_overrides
+from pipeline.kubeflow.parameters import CONFIG, PARAMETERS
+
+# Kubeflow's own command writes the function's source into the file; the image has it.
+_COMMAND = ["sh", "-c", 'exec env _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main "$@"', "task"]
+_ARGUMENTS = ["--component_module_path", "pipeline/kubeflow/tasks.py"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """A pipeline for Kubeflow.
+
+    Attributes:
+      config: the configuration it was compiled for.
+      yaml: the file: the pipeline's spec, and behind `---` that of the platform.
+      parameters: the defaults of its parameters, by name.
+    """
+
+    config: Config
+    yaml: str
+    parameters: dict[str, Any]
+
+
+def compile_pipeline(
+    path: str | Path, overrides: Sequence[str] = (), exit_task: bool = True
+) -> Compiled:
+    """Compiles a configuration file.
+
+    Args:
+      path: the file; its content becomes the default of the parameter `config`.
+      overrides: "key=value" texts; then the content is written anew, without its comments.
+      exit_task: whether the report follows as the exit task, which Kubeflow's local runner takes
+        from release 2.14 on.
+
+    Raises:
+      ConfigError: the configuration is wrong, or cannot hold on a cluster.
+    """
+    text = read_config(path)
+    if overrides:
+        text = with_overrides(text, path, overrides)
+    config = parse_config(text, path)
+    check_for_cluster(config)
+
+    from pipeline.kubeflow.graph import build
+    from pipeline.start import graph_of
+
+    graph = graph_of(config)
+    if unknown := sorted(set(config.kubeflow.nodes) - set(graph)):
+        raise ConfigError(
+            f"{path}: kubeflow.nodes: there is no node {', '.join(unknown)}; "
+            f"there are: {', '.join(graph)}"
+        )
+    component = build(config.name, text, graph, config.kubeflow, exit_task)
+    defaults = {CONFIG: text, **{p.name: "" for p in PARAMETERS}}
+    return Compiled(config, _file(component), defaults)
+
+
+def check_for_cluster(config: Config) -> None:
+    """Refuses what is sure to fail in a pod.
+
+    Raises:
+      ConfigError: a path that is this machine's own.
+    """
+    volume = config.kubeflow.volume.mount_path
+    for key, path in (
+        ("data.source", config.data.source),
+        ("data.schema_path", config.data.schema_path),
+        ("push.destination", config.push.destination),
+    ):
+        if path and "://" not in path and not Path(path).is_absolute():
+            raise ConfigError(
+                f"{key}: {path} is a path of this machine; a task sees the volume, so give "
+                f"{volume}/{path.removeprefix('./')} and put it there"
+            )
+
+
+def _file(component: Any) -> str:
+    from google.protobuf import json_format
+
+    spec = json_format.MessageToDict(component.pipeline_spec)
+    # The release of the SDK that wrote it changes nothing that runs.
+    spec["sdkVersion"] = "kfp"
+    for executor in spec["deploymentSpec"]["executors"].values():
+        container = executor["container"]
+        container["command"] = _COMMAND
+        container["args"] = [*_ARGUMENTS, *container["args"]]
+    documents = [spec]
+    if platform := json_format.MessageToDict(component.platform_spec):
+        documents.append(platform)
+    # The SDK's own writer breaks on a default of several lines.
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such, and no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
