@@ -18,7 +18,7 @@ cells."""
 _SIDE = 16
 _LOWEST, _BITS, _BAND_COUNT = 8, 64, 7
 _DISTANCE = _BAND_COUNT - 1
-_CELLS, _WIDTH, _MOST_OF_A_SIDE = 1 << 22, 256, 1000
+_CELLS, _WIDTH, _MOST_OF_A_SIDE = 1 << 20, 256, 1000
 _FLAT = 1.0
 
 
@@ -70,7 +70,7 @@ def earliest_near(
     if not len(which):
         return found
     hashes = np.array([int(marks[i][:16], 16) for i in which], np.uint64)
-    signs, shades = _signs(hashes), _shades([marks[i] for i in which])
+    signs, shades = _signs(hashes), _shades(marks, which)
     sides = None if apart is None else np.array([apart[i] for i in which])
     first = np.full(len(which), len(which))
     # Hashes that differ in at most d bits agree in one of d + 1 bands of bits (Norouzi et al.
@@ -104,7 +104,7 @@ def _look_through(
         mine = members[(members > others[0]) & (first[members] > others[0])]
         # Of vectors of one length, the product says the distance.
         near = signs[mine] @ signs[others].T >= _BITS - 2 * _DISTANCE
-        near &= shades[mine] @ shades[others].T >= 1 - difference**2 / 2
+        near &= _scaled(shades[mine]) @ _scaled(shades[others]).T >= 1 - difference**2 / 2
         near &= others < mine[:, None]
         if sides is not None:
             near &= sides[mine, None] != sides[others]
@@ -128,9 +128,17 @@ def _signs(hashes: np.ndarray) -> np.ndarray:
     return bits.astype(np.float32) * 2 - 1
 
 
-def _shades(marks: Sequence[str]) -> np.ndarray:
-    """float32 [N, 256], the shades about their mean, scaled to vectors of length 1."""
-    decoded = b"".join(base64.b64decode(mark[16:]) for mark in marks)
-    shades = np.frombuffer(decoded, np.uint8).reshape(len(marks), -1).astype(np.float32)
-    shades -= shades.mean(1, keepdims=True)
-    return shades / np.maximum(np.linalg.norm(shades, axis=1, keepdims=True), 1e-3)
+def _shades(marks: Sequence[str], which: np.ndarray) -> np.ndarray:
+    """uint8 [N, 256], the shades of some of the marks."""
+    shades = np.empty((len(which), _SIDE * _SIDE), np.uint8)
+    for row, i in zip(shades, which, strict=True):
+        row[:] = np.frombuffer(base64.b64decode(marks[i][16:]), np.uint8)
+    return shades
+
+
+def _scaled(shades: np.ndarray) -> np.ndarray:
+    """float32, shades about their mean, as vectors of length 1; of a few pictures, since those of
+    all would take four times the memory of the bytes."""
+    scaled = shades - shades.mean(1, dtype=np.float32, keepdims=True)
+    scaled /= np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-3)
+    return scaled

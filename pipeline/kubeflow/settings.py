@@ -42,14 +42,14 @@ class Metadata(Section):
         description="The Kubernetes secret with the keys username and password.",
     )
 
-    @field_validator("uri")
-    @classmethod
-    def _a_server(cls, uri: str) -> str:
+    @model_validator(mode="after")
+    def _a_server(self) -> "Metadata":
+        # Not a check of the field: its message would show the value, and so the password.
         try:
-            check_uri(uri)
+            check_uri(self.uri)
         except ConfigError as e:
-            raise ValueError(str(e)) from None
-        return uri
+            raise ValueError(f"uri: {e}") from None
+        return self
 
 
 class Accelerator(Section):
