@@ -282,6 +282,11 @@ class Evaluate(Section):
         {"accuracy": Threshold(at_least=0.5, no_worse_than_blessed_by=0.005)},
         description="Thresholds by metric, in [0, 1], on the test split.",
     )
+    on_tie: Literal["push", "keep"] = Field(
+        "push",
+        description="What follows where candidate and latest blessed model differ, either way, by "
+        "no more than no_worse_than_blessed_by: 'push' takes the newer one, 'keep' the blessed.",
+    )
     slices: tuple[str, ...] = Field(
         ("label",), description="Metrics apart for each value of: label, or a manifest column."
     )

@@ -119,6 +119,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
             config.evaluate.model_dump(mode="json")["thresholds"], sort_keys=True
         ),
         slices=json.dumps(config.evaluate.slices),
+        on_tie=config.evaluate.on_tie,
     )
     serving = ServingCheck(
         model=trainer.outputs["model"],

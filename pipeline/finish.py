@@ -4,6 +4,7 @@ TFX gives a cached node no side effects. So what a run promises beyond its artif
 here, from the metadata store and the run id alone, and made again where somebody deleted it.
 """
 
+import contextlib
 import logging
 import shutil
 import time
@@ -91,9 +92,12 @@ def _sweep_checkpoints(run: lineage.Run, places: Places) -> None:
     model = run.output("Trainer", "model")
     done = model.properties.get("checkpoints") if model else None
     for folder in places.checkpoints.glob("*"):
-        forgotten = time.time() - folder.stat().st_mtime > KEPT_SECONDS
-        if folder.name == done or forgotten:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another run may sweep there, too
+            forgotten = time.time() - folder.stat().st_mtime > KEPT_SECONDS
+            if folder.name == f".{done}.lock" or (forgotten and folder.is_file()):
+                folder.unlink()
+            elif folder.name == done or forgotten:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore_push(run: lineage.Run, config: Config, places: Places) -> str | None:

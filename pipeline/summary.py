@@ -20,7 +20,8 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
       run_id, config_hash, status ("succeeded" or "failed"), seconds,
       nodes [{id, state, seconds}], images {train, eval, test, rejected}, metrics {name: value},
       warnings [sentence], blessed (bool), blessing_reasons [sentence], pushed (path or None),
-      registered ({registry, name, version} or None), report, error ({node, message} or None).
+      registered ({registry, name, version} or None), unchanged (whether every node took an
+      earlier run's result), report, error ({node, message} or None).
     """
     failed = run.failed
     # A protobuf Struct, in which TFX keeps them, knows floats only.
@@ -40,6 +41,7 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
         **blessing(run),
         "pushed": _property(run, "Pusher", "pushed_model", "pushed_destination") or None,
         "registered": _registered(run),
+        "unchanged": bool(run.nodes) and all(node.state == "cached" for node in run.nodes),
         "report": report,
         "error": {"node": failed.id, "message": failed.error or "see the log"} if failed else None,
     }

@@ -124,6 +124,8 @@ class Terminal:
             node, message = summary["error"]["node"], summary["error"]["message"]
             self.fail(f"{node} failed: {message}")
         else:
+            if summary["unchanged"]:
+                self.say("  nothing new: data, configuration and code are those of an earlier run")
             accuracy = summary["metrics"].get("accuracy")
             images = summary["images"]
             if accuracy is not None:

@@ -17,6 +17,7 @@ class EvaluatorSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "thresholds": component_spec.ExecutionParameter(type=str),
         "slices": component_spec.ExecutionParameter(type=str),
+        "on_tie": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -53,6 +54,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         thresholds: str,
         slices: str,
         baseline_model: types.BaseChannel | None = None,
+        on_tie: str = "push",
     ):
         """Args:
         examples: raw Examples, encoded pictures; the test split is used.
@@ -61,6 +63,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
           may be null.
         slices: JSON list of "label" or names of manifest columns.
         baseline_model: the latest blessed model; may be missing or hold nothing.
+        on_tie: see `decision.decide`.
         """
         super().__init__(
             EvaluatorSpec(
@@ -69,6 +72,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 thresholds=thresholds,
                 slices=slices,
+                on_tie=on_tie,
                 code_version=CODE_VERSION,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

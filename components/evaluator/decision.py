@@ -37,6 +37,7 @@ def decide(
     metrics: Mapping[str, float],
     comparison: Comparison | None,
     why_none: str = "there is no blessed model yet",
+    on_tie: str = "push",
 ) -> Decision:
     """Holds the metrics against the thresholds.
 
@@ -47,6 +48,8 @@ def decide(
       comparison: with the latest blessed model; None where there is none yet, in which case what
         is asked of the comparison counts as met.
       why_none: why there is no comparison, as a clause.
+      on_tie: what follows where the two differ, either way, by no more than is allowed: "push"
+        blesses the candidate, "keep" does not.
 
     Returns:
       The decision. Without any threshold nothing is blessed, as in TFX: a gate that someone
@@ -62,7 +65,7 @@ def decide(
         if at_least is not None:
             checks.append(_absolute(name, metrics[name], at_least))
         if allowed is not None:
-            checks.append(_relative(name, allowed, comparison, why_none))
+            checks.append(_relative(name, allowed, comparison, why_none, on_tie))
     if not checks:
         return Decision(
             False, ["no threshold is set: give evaluate.thresholds one, such as at_least: 0"]
@@ -87,7 +90,7 @@ def _absolute(name: str, value: float, at_least: float) -> tuple[bool, str]:
 
 
 def _relative(
-    name: str, allowed: float, comparison: Comparison | None, why_none: str
+    name: str, allowed: float, comparison: Comparison | None, why_none: str, on_tie: str
 ) -> tuple[bool, str]:
     if comparison is None:
         return True, f"{name} has nothing to be compared with: {why_none}"
@@ -98,6 +101,11 @@ def _relative(
     ours, theirs = comparison.candidate[name], comparison.blessed[name]
     below = theirs - ours
     shown, blessed, difference, bound = figures([ours, theirs, below, allowed])
+    if on_tie == "keep" and abs(below) <= allowed + _ROUNDING:
+        return False, (
+            f"{name} {shown} and the blessed model's {blessed} are a tie, within {bound}; "
+            "evaluate.on_tie keeps the blessed model"
+        )
     if below <= _ROUNDING:
         return True, f"{name} {shown} is no worse than the blessed model's {blessed}"
     sentence = f"{name} {shown} is {difference} below the blessed model's {blessed}; "

@@ -54,7 +54,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             baseline = blessed = None
             why_none = "the blessed model's own probabilities are not finite (NaN or infinite)"
         metrics, comparison = evaluate(rows, candidate, blessed, slices)
-        decision = decide(thresholds, metrics["overall"], comparison, why_none)
+        decision = decide(
+            thresholds, metrics["overall"], comparison, why_none, exec_properties["on_tie"]
+        )
 
         evaluation = artifact_utils.get_single_instance(output_dict["evaluation"])
         tfma_files.write_tfma(

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import uuid
 from typing import Any
 
+import filelock
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
@@ -28,6 +30,7 @@ class Executor(base_executor.BaseExecutor):
         for artifact in (model, model_run):
             empty(artifact.uri)
 
+        checkpoints, lock = _checkpoints(input_dict, exec_properties)
         fn_args = FnArgs(
             train_files=_files(input_dict["transformed_examples"], "train"),
             eval_files=_files(input_dict["examples"], "eval"),
@@ -37,12 +40,13 @@ class Executor(base_executor.BaseExecutor):
             model=json.loads(exec_properties["model_section"]),
             train=json.loads(exec_properties["train_section"]),
             seed=exec_properties["seed"],
-            checkpoints=_checkpoints(input_dict, exec_properties),
+            checkpoints=checkpoints,
             serving_model=path_utils.serving_model_dir(model.uri),
             model_run=model_run.uri,
             progress=lambda total: Progress(self._get_tmp_dir(), "images", total),
         )
-        run_fn(fn_args)
+        with lock:
+            run_fn(fn_args)
 
         model.set_string_custom_property("content_hash", content_hash(fn_args.serving_model))
         model.set_string_custom_property("module_handle", fn_args.model["backbone"]["handle"])
@@ -56,12 +60,25 @@ def _files(artifacts: list, split: str) -> tuple[str, ...]:
     return tuple(file for artifact in artifacts for file in record_files(artifact.uri, split))
 
 
-def _checkpoints(input_dict: dict, exec_properties: dict[str, Any]) -> str:
-    """A folder that is the same for the same work, whichever execution does it."""
+def _checkpoints(
+    input_dict: dict, exec_properties: dict[str, Any]
+) -> tuple[str, filelock.BaseFileLock]:
+    """A folder that is the same for the same work, whichever execution does it, and its lock,
+    held; a folder of its own where another execution is doing that work right now."""
     inputs = {key: sorted(a.uri for a in artifacts) for key, artifacts in input_dict.items()}
     work = json.dumps([inputs, exec_properties], sort_keys=True, default=str)
     name = hashlib.sha256(work.encode()).hexdigest()[:16]
-    return os.path.join(exec_properties["checkpoints"], name)
+    place = exec_properties["checkpoints"]
+    os.makedirs(place, exist_ok=True)
+    # The lock is the kernel's: it goes with a killed process, and the retry finds it free.
+    lock = filelock.FileLock(os.path.join(place, f".{name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        name = f"{name}-{uuid.uuid4().hex[:8]}"
+        lock = filelock.FileLock(os.path.join(place, f".{name}.lock"))
+        lock.acquire()
+    return os.path.join(place, name), lock
 
 
 def _images(fn_args: FnArgs) -> int:

@@ -50,6 +50,8 @@ def run_page(summary: dict[str, Any]) -> str:
     lines = [f"# Run {summary['run_id']}: {summary['status']}", ""]
     if error := summary["error"]:
         lines += [f"{error['node']} failed:", "", "```", str(error["message"]), "```", ""]
+    if summary["unchanged"]:
+        lines += ["Nothing new: data, configuration and code are those of an earlier run.", ""]
     if summary["metrics"]:
         lines += ["| metric | test |", "|---|---|"]
         lines += [

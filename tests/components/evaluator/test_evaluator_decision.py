@@ -72,6 +72,16 @@ def test_each_threshold_gives_a_verdict_and_a_sentence(
     assert decision.reasons == [reason]
 
 
+@pytest.mark.parametrize(
+    "ours, blessed", [(0.9, False), (0.91, False), (0.89, False), (0.93, True)]
+)
+def test_a_tie_keeps_the_blessed_model_where_that_is_asked_for(ours, blessed):
+    thresholds = {"accuracy": {"no_worse_than_blessed_by": 0.02}}
+    decision = decide(thresholds, {"accuracy": ours}, compared(ours, 0.9, images=50), on_tie="keep")
+    assert decision.blessed is blessed
+    assert ("are a tie, within 0.02" in decision.reasons[0]) is not blessed
+
+
 def test_one_unmet_threshold_refuses_and_all_are_told():
     thresholds = {
         "accuracy": {"at_least": 0.9, "no_worse_than_blessed_by": 0.01},

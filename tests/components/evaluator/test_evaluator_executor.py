@@ -46,7 +46,11 @@ def evaluate(
     Executor(context).Do(
         inputs,
         {key: [artifact] for key, artifact in outputs.items()},
-        {"thresholds": json.dumps(thresholds), "slices": json.dumps(list(slices))},
+        {
+            "thresholds": json.dumps(thresholds),
+            "slices": json.dumps(list(slices)),
+            "on_tie": "push",
+        },
     )
     return outputs
 

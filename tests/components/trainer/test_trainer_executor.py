@@ -86,7 +86,7 @@ def test_the_model_carries_what_the_pusher_and_the_registry_ask(do, module, tmp_
 def test_checkpoints_stay_until_the_execution_is_on_record(do, tmp_path):
     model, _ = do()
     kept = model.get_string_custom_property("checkpoints")
-    assert os.listdir(tmp_path / "checkpoints") == [kept]
+    assert sorted(os.listdir(tmp_path / "checkpoints")) == [f".{kept}.lock", kept]
 
 
 def test_progress_is_reported_in_images(do, tmp_path):
@@ -105,6 +105,30 @@ def test_the_same_work_finds_its_checkpoints_again_and_other_work_does_not(do):
     for other in ({"seed": 4}, {"module_hash": "abd"}, {"code_version": "2"}):
         with pytest.raises(Stopped):
             do("3", run_fn, **other)
+
+
+begin_again = []
+
+
+def stop_after_another(fn_args):
+    """A training function during which another execution begins the same work."""
+    os.makedirs(fn_args.checkpoints)  # fails where it is not this execution's own
+    if begin_again:
+        begin_again.pop()()
+    raise Stopped
+
+
+def test_the_same_work_at_the_same_time_has_checkpoints_of_its_own(do):
+    run_fn = f"{__name__}.stop_after_another"
+
+    def another():
+        with pytest.raises(Stopped):
+            do("2", run_fn)
+
+    begin_again.append(another)
+    with pytest.raises(Stopped):
+        do("1", run_fn)
+    assert not begin_again
 
 
 def test_leftovers_of_a_killed_execution_are_cleared(do, tmp_path):
