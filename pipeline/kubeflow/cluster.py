@@ -256,10 +256,10 @@ def _guard(rest: Any, address: str) -> None:
 
 def _cause(error: Any) -> str:
     """The innermost reason, without the names of Python objects."""
-    while getattr(error, "reason", None) is not None and isinstance(error.reason, Exception):
-        error = error.reason
-    text = str(error.args[0] if len(error.args) == 1 else error)
-    return re.sub(r"^\w+\(host=.*?\): ", "", text) or type(error).__name__
+    inner: Any = error
+    while isinstance(inner, Exception):
+        error, inner = inner, getattr(inner, "reason", None) or (inner.args or [None])[-1]
+    return re.sub(r"^\w+\(host=.*?\): ", "", str(error)) or type(error).__name__
 
 
 def _refusal(where: str, url: str, answer: Any) -> Refusal:
