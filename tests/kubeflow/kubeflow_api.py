@@ -74,7 +74,8 @@ class KubeflowApi:
 
         Args:
           call: such as "POST recurringruns" or "DELETE recurringruns/ID".
-          how: a status; "drop" (no answer), "lost" (done, and no answer), "html" (a login page).
+          how: a status; "drop" (no answer), "lost" (done, and no answer), "html" (a login page),
+            "blind" (a list that does not know yet what is there).
           times: how many calls; a client repeats a GET or DELETE without an answer three times.
         """
         self._failures.append([call, how, times])
@@ -101,6 +102,8 @@ class KubeflowApi:
             return 0, b"", False
         if how == "html":
             return 200, b"<!doctype html><title>Log in</title>", True
+        if how == "blind":
+            return 200, b"{}", True
         try:
             if isinstance(how, int):
                 raise Answer(how, f"told to fail with {how}")
@@ -207,7 +210,9 @@ class KubeflowApi:
         if not 1 <= given["max_concurrency"] <= 10:
             raise Answer(400, "Max concurrency must be at least 1 and at most 10")
         cron = given["trigger"].get("cron_schedule", {}).get("cron")
-        if cron and (len(cron.split()) != 6 or not croniter.is_valid(cron, None, True)):
+        if cron and (
+            len(cron.split()) != 6 or not croniter.is_valid(cron, second_at_beginning=True)
+        ):
             # The server's own library takes five fields, and reads them wrongly.
             raise Answer(400, f"cron {cron!r} would be misread")
         experiment = self._get(self.experiments, "experiment_id", given.get("experiment_id", ""))

@@ -28,6 +28,40 @@ def test_what_is_no_cron_is_refused_with_the_fields_that_it_takes(cron):
 
 
 @pytest.mark.parametrize(
+    ("cron", "named"),
+    [
+        ("0 0 3 * * 7", "'7' as day-of-week; it takes 0 to 6, where 0 is Sunday"),
+        ("0 0 3 * * FRI-MON", "'FRI-MON' as day-of-week"),
+        ("0 0 22-2 * * *", "'22-2' as hour"),
+        ("0 0 3 L * *", "'L' as day-of-month"),
+        ("0 0 3 * * sat#1", "'sat#1' as day-of-week"),
+    ],
+)
+def test_what_other_programs_read_and_the_server_does_not_is_refused(cron, named):
+    with pytest.raises(ConfigError, match=f"does not read {named}"):
+        check_cron(cron)
+
+
+@pytest.mark.parametrize(
+    "cron", ["*/10 5/20 1,2,20-23 1-31/2 jan-MAR,12 ?", "0 0 3 ? * sun,2-4", "59 59 23 31 12 6"]
+)
+def test_what_the_server_reads_is_taken(cron):
+    assert check_cron(cron) == cron
+
+
+@pytest.mark.parametrize(
+    ("days", "dates"),
+    [
+        ("1 * 1", ["03-01", "03-02", "03-09"]),  # the 1st, and Mondays
+        ("*/2 * 1", ["03-09", "03-23", "04-13"]),  # Mondays of an odd date
+    ],
+)
+def test_two_kinds_of_day_go_together_as_they_do_on_the_server(days, dates):
+    times = next_times(check_cron(f"0 0 3 {days}"), NOON)
+    assert [f"{time:%m-%d}" for time in times] == dates
+
+
+@pytest.mark.parametrize(
     ("cron", "words"),
     [
         ("0 0 3 * * *", "At 03:00"),
