@@ -27,7 +27,7 @@ TOKEN = "KFP_TOKEN"
 
 _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _IN_CLUSTER = "http://ml-pipeline.kubeflow.svc.cluster.local:8888"
-_CONNECT_SECONDS, _READ_SECONDS = 10, 120
+_CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _REACH = (
     f"check --host or {ADDRESS}, and that a port-forward still runs, such as "
     "`kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80`"

@@ -15,12 +15,13 @@ def _no_other_cluster(tmp_path, monkeypatch):
     for name in (
         "KF_PIPELINES_ENDPOINT",
         "KF_PIPELINES_UI_ENDPOINT",
-        "KF_PIPELINES_SA_TOKEN_PATH",
         "KFP_TOKEN",
         "KUBECONFIG",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "no-account"))
+    monkeypatch.setattr("pipeline.kubeflow.cluster._POD", tmp_path / "no-pod")
     context = tmp_path / "home" / ".config" / "kfp" / "context.json"
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(context))
 

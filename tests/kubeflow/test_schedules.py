@@ -160,6 +160,25 @@ def test_names_are_told_apart_beyond_the_first_page_and_by_case(api, graft, conf
     ]
 
 
+def test_a_name_is_looked_for_by_the_server(api, graft, config):
+    api.page_limit = 1
+    for name in ("first", "second", "third"):
+        graft("schedule", "create", config, "--name", name)
+    api.calls.clear()
+    assert graft("schedule", "show", "third")[0] == 0
+    assert api.called("GET recurringruns") == 1
+
+
+def test_what_is_left_of_several_runs_where_one_of_them_ran(api, graft, config):
+    graft("schedule", "create", config)
+    (first,) = api.recurring_runs
+    by_hand = {"recurring_run_id": str(uuid.uuid4()), "description": "by hand"}
+    api.recurring_runs.append({**first, **by_hand})
+    first.update(status="DISABLED", mode="DISABLE")
+    assert graft("schedule", "create", config)[1].startswith("digits: unchanged, runs")
+    assert crons(api) == [NIGHTLY] and api.recurring_runs == [first]
+
+
 def test_leftovers_beyond_a_page_are_all_removed(api, graft, config):
     api.page_limit = 2
     graft("schedule", "create", config)
