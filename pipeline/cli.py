@@ -11,33 +11,21 @@ import click
 
 from components.backbone.architectures import ARCHITECTURES
 from components.errors import ConfigError, GraftError
+from pipeline.kubeflow.cli import compile_, schedule, submit
+from pipeline.options import (
+    config_argument,
+    json_option,
+    name_option,
+    out_option,
+    print_json,
+    runs_option,
+    set_option,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
     from pipeline.places import Places
-
-_DEFAULT_CONFIG = "configs/digits.yaml"
-config_argument = click.argument("config", type=click.Path(), default=_DEFAULT_CONFIG)
-runs_option = click.option(
-    "--runs",
-    default="runs",
-    show_default=True,
-    type=click.Path(),
-    metavar="DIR",
-    help="Where runs, models and records lie.",
-)
-set_option = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Overrides a key of the configuration; may be repeated.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-out_option = click.option("--out", type=click.Path(dir_okay=False), help="Write to this file.")
-name_option = click.option(
-    "--name", help="Which configuration's runs; needed where DIR holds several."
-)
 
 
 class _Commands(click.Group):
@@ -86,7 +74,7 @@ def run(config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json
 
     summary = run_local(loaded, places, quiet=quiet or as_json)
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     sys.exit(0 if summary["status"] == "succeeded" else 1)
 
 
@@ -111,7 +99,7 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
         with library_noise_to(Path(os.devnull)):
             check_module(loaded)
     if as_json:
-        _print_json(plan)
+        print_json(plan)
         return
     for warning in plan["warnings"]:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
@@ -158,7 +146,7 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
     with library_noise_to(Path(os.devnull)):
         answers = classify(model, list(images), top)
     if as_json:
-        _print_json(answers)
+        print_json(answers)
     else:
         for answer in answers:
             said = answer.get("error") or "  ".join(
@@ -175,7 +163,7 @@ def print_config(out: str | None) -> None:
     from pipeline.config_text import config_text
 
     if out:
-        _write(out, config_text().encode())
+        write_file(out, config_text().encode())
         click.echo(f"written to {out}")
     else:
         click.echo(config_text(), nl=False)
@@ -198,12 +186,17 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
     summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
     path = write_report(found, summary, folder)
     if out:
-        _write(out, path.read_bytes())
+        write_file(out, path.read_bytes())
         path = Path(out)
     if as_json:
-        _print_json({**summary, "report": str(path)})
+        print_json({**summary, "report": str(path)})
     else:
         click.echo(str(path))
+
+
+main.add_command(compile_)
+main.add_command(submit)
+main.add_command(schedule)
 
 
 @main.group()
@@ -258,7 +251,7 @@ def show_module(handle: str, as_json: bool) -> None:
 
     shown = show(handle)
     if as_json:
-        _print_json(shown)
+        print_json(shown)
     else:
         click.echo(described(shown))
 
@@ -296,7 +289,7 @@ def preview_augmentation(
     from pipeline.augment import preview
     from pipeline.config_file import load_config
 
-    _write(out, preview(load_config(config, overrides), images))
+    write_file(out, preview(load_config(config, overrides), images))
     click.echo(out)
 
 
@@ -335,10 +328,10 @@ def replay_view(
         folder = places.report(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         out = str(folder / f"{found.id}-{view}.png")
-    _write(out, found.png)
+    write_file(out, found.png)
     if as_json:
         facts = {"id": found.id, "path": found.path, "label": found.label, "view": view}
-        _print_json({"run_id": run.id, **facts, "drawn": found.lines, "picture": out})
+        print_json({"run_id": run.id, **facts, "drawn": found.lines, "picture": out})
         return
     click.echo(f"{found.path} ({found.label}), view {view} of run {run.id}")
     for line in found.lines:
@@ -389,17 +382,3 @@ def _places(runs: str, name: str | None) -> "Places":
     if name not in known:
         raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
     return Places(root, name)
-
-
-def _write(out: str, content: bytes) -> None:
-    try:
-        Path(out).write_bytes(content)
-    except OSError as e:
-        raise ConfigError(
-            f"{out}: cannot be written ({e.strerror}); give --out a file in an existing folder "
-            "that is yours"
-        ) from None
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,6 +1,7 @@
 """From a configuration to a file that Kubeflow Pipelines v2 runs."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from components.errors import ConfigError
 from pipeline.config import Config
 from pipeline.config_file import parse_config, read_config, with_overrides
 from pipeline.kubeflow.parameters import CONFIG, PARAMETERS
+from pipeline.terminal import library_noise_to
 
 # Kubeflow's own command writes the function's source into the file; the image has it.
 _COMMAND = ["sh", "-c", 'exec env _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main "$@"', "task"]
@@ -29,7 +31,7 @@ class Compiled:
 
     config: Config
     yaml: str
-    parameters: dict[str, Any]
+    parameters: dict[str, str]
 
 
 def compile_pipeline(
@@ -52,10 +54,11 @@ def compile_pipeline(
     config = parse_config(text, path)
     check_for_cluster(config)
 
-    from pipeline.kubeflow.graph import build
-    from pipeline.start import graph_of
+    with library_noise_to(Path(os.devnull)):
+        from pipeline.kubeflow.graph import build
+        from pipeline.start import graph_of
 
-    graph = graph_of(config)
+        graph = graph_of(config)
     if unknown := sorted(set(config.kubeflow.nodes) - set(graph)):
         raise ConfigError(
             f"{path}: kubeflow.nodes: there is no node {', '.join(unknown)}; "

@@ -1,10 +1,14 @@
 """Kubeflow Pipelines' six-field cron: checked, said in words, and its next times."""
 
 import datetime
+import re
 
 from components.errors import ConfigError
 
 _FIELDS = "second minute hour day-of-month month day-of-week"
+_BOUNDS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 def check_cron(cron: str) -> str:
@@ -32,6 +36,13 @@ def check_cron(cron: str) -> str:
             f"cron {cron!r}: cannot be read; give six fields ({_FIELDS}), such as '0 0 3 * * *' "
             "for every night at three"
         )
+    for name, field, (low, high) in zip(_FIELDS.split(), fields, _BOUNDS, strict=True):
+        if not _server_reads(field, low, high):
+            raise ConfigError(
+                f"cron {cron!r}: Kubeflow Pipelines does not read {field!r} as {name}; it takes "
+                f"{low} to {high}{', where 0 is Sunday' if high == 6 else ''}, as N, N-M upwards, "
+                "*, each with /STEP, and lists of them with commas"
+            )
     return " ".join(fields)
 
 
@@ -55,7 +66,15 @@ def next_times(cron: str, after: datetime.datetime, count: int = 3) -> list[date
     """
     from croniter import CroniterBadDateError, croniter
 
-    times = croniter(cron, after.astimezone(datetime.UTC), second_at_beginning=True)
+    # The server lets both days decide where one of them begins with a star, */2 included, and
+    # either of them where none does.
+    days = [part[0] for field in (cron.split()[3], cron.split()[5]) for part in field.split(",")]
+    times = croniter(
+        cron,
+        after.astimezone(datetime.UTC),
+        second_at_beginning=True,
+        day_or=not {"*", "?"} & set(days),
+    )
     found: list[datetime.datetime] = []
     try:
         while len(found) < count:
@@ -63,3 +82,20 @@ def next_times(cron: str, after: datetime.datetime, count: int = 3) -> list[date
     except CroniterBadDateError:  # 31 February, for one
         pass
     return found
+
+
+def _server_reads(field: str, low: int, high: int) -> bool:
+    """Whether the server takes a field; its library, robfig/cron 1, knows less than others do."""
+    names = {12: _MONTHS, 6: _DAYS}.get(high, ())
+    for part in field.lower().split(","):
+        read = re.fullmatch(r"([*?]|\w+(?:-\w+)?)(/[0-9]*[1-9][0-9]*)?", part)
+        if read is None:
+            return False
+        if read[1] in "*?":
+            continue
+        ends = [names.index(end) + low if end in names else end for end in read[1].split("-")]
+        if not all(str(end).isdecimal() for end in ends):
+            return False
+        if not low <= int(ends[0]) <= int(ends[-1]) <= high:
+            return False
+    return True

@@ -64,7 +64,10 @@ def build(name: str, text: str, graph: Graph, settings: Kubeflow, exit_task: boo
             done[node_id] = task.after(*(done[one] for one in upstream))
 
     # Kubeflow takes the pipeline's parameters from the signature, so they are named once more.
-    @dsl.pipeline(name=name, description=f"{name}: from images to a served, registered classifier")
+    @dsl.pipeline(
+        name=name.replace("_", "-"),
+        description=f"{name}: from images to a served, registered classifier",
+    )
     def pipeline(
         config: str = text,
         data_source: str = "",

@@ -1,4 +1,4 @@
-"""The compiled pipeline, run whole by Kubeflow's own local runner on MariaDB, and what breaks it."""
+"""The compiled pipeline, whole, by Kubeflow's own local runner on MariaDB; and what breaks it."""
 
 import os
 import signal

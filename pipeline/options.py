@@ -1,0 +1,53 @@
+"""Arguments, options and output that several commands share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from components.errors import ConfigError
+
+DEFAULT_CONFIG = "configs/digits.yaml"
+
+config_argument = click.argument("config", type=click.Path(), default=DEFAULT_CONFIG)
+runs_option = click.option(
+    "--runs",
+    default="runs",
+    show_default=True,
+    type=click.Path(),
+    metavar="DIR",
+    help="Where runs, models and records lie.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrides a key of the configuration; may be repeated.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+out_option = click.option("--out", type=click.Path(dir_okay=False), help="Write to this file.")
+name_option = click.option(
+    "--name", help="Which configuration's runs; needed where DIR holds several."
+)
+
+
+def print_json(value: Any) -> None:
+    """Prints a value as indented JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def write_file(out: str, content: bytes) -> None:
+    """Writes what a command was asked to write with --out.
+
+    Raises:
+      ConfigError: it cannot be written.
+    """
+    try:
+        Path(out).write_bytes(content)
+    except OSError as e:
+        raise ConfigError(
+            f"{out}: cannot be written ({e.strerror}); give --out a file in an existing folder "
+            "that is yours"
+        ) from None
