@@ -11,6 +11,8 @@ ONLY =
 bin := .venv/bin
 # One word for the shell, whatever is in it.
 quote = '$(subst ','\'',$(1))'
+# A file's tests stay together, since they share what is dear to make.
+parallel = -n auto --maxprocesses 4 --dist loadfile
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ run-local: setup modules  ## Run the whole pipeline on this machine
 
 test: setup modules  ## The quick tests
 #: TESTS=tests/components/backbone for a part of them
-	@$(bin)/python -m pytest $(TESTS)
+	@$(bin)/python -m pytest $(parallel) $(TESTS)
 
 test-flink: setup modules  ## The whole pipeline with Apache Flink doing Beam's work (needs Java and Maven)
 	@sh tools/flink.sh $(bin)/python -m pytest -m flink tests/beam

@@ -250,6 +250,12 @@ class Train(Section):
     max_epochs: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Caps the epochs of every phase, for a quick try."
     )
+    warm_start: bool = Field(
+        False,
+        description="Whether a training on new examples begins from the weights of the latest "
+        "blessed model on the same module, and leaves out the head-only phases in front; else from "
+        "the module.",
+    )
     class_weights: Literal["none", "balanced"] | dict[str, Annotated[float, Field(gt=0.0)]] = Field(
         "none",
         description="What a picture's loss counts by its label: all the same; 'balanced', in "
@@ -410,7 +416,8 @@ class Config(Section):
     @property
     def uses_features(self) -> bool:
         """Whether training begins on features that FeatureExtractor computes once."""
-        return self.train.phases[0].train == "head"
+        prepares = self.train.warm_start and not self.frozen  # in the first run alone
+        return self.train.phases[0].train == "head" and not prepares
 
     @model_validator(mode="after")
     def _can_stop_early(self) -> "Config":

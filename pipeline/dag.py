@@ -23,6 +23,7 @@ from components.registry_pusher.component import RegistryPusher
 from components.serving_check.component import ServingCheck
 from components.statistics_gen.component import StatisticsGen
 from components.trainer.component import Trainer
+from components.warm_start.component import create_warm_start
 from pipeline.config import Config
 from pipeline.places import Places
 from pipeline.schema import keep_schema
@@ -97,11 +98,15 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
             module_hash=module_hash,
             views=feature_views(config),
         )
+    warm_start = None
+    if config.train.warm_start:
+        warm_start = create_warm_start(transformed.outputs["transformed_examples"])
     trainer = Trainer(
         examples=images.outputs["examples"],
         transformed_examples=transformed.outputs["transformed_examples"],
         preprocessing=transformed.outputs["preprocessing"],
         features=features.outputs["features"] if features else None,
+        warm_start=warm_start.outputs["model"] if warm_start else None,
         run_fn=config.train.run_fn,
         model=_json(config.model),
         train=json.dumps(train_section(config), sort_keys=True),
@@ -141,6 +146,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         gate,
         transformed,
         *([features] if features else []),
+        *([warm_start] if warm_start else []),
         trainer,
         baseline,
         evaluator,
@@ -184,7 +190,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
 
 def train_section(config: Config) -> dict[str, Any]:
     """The train section as the Trainer gets it: `max_epochs` applied, and so gone."""
-    section = config.train.model_dump(mode="json", exclude={"max_epochs", "run_fn"})
+    section = config.train.model_dump(mode="json", exclude={"max_epochs", "run_fn", "warm_start"})
     if config.train.max_epochs:
         for phase in section["phases"]:
             phase["epochs"] = min(phase["epochs"], config.train.max_epochs)

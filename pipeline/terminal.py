@@ -102,7 +102,8 @@ class Terminal:
 
     def node(self, node: Node) -> None:
         """Prints the line of a node that has ended."""
-        made = {} if node.id == "Baseline" else node.outputs  # it finds, and processes nothing
+        finds = node.id in ("Baseline", "WarmStart")  # and processes nothing
+        made = {} if finds else node.outputs
         counted = [a.properties.get("images") for found in made.values() for a in found]
         images = next((count for count in counted if count), None)
         done = ""

@@ -23,14 +23,14 @@ def create_baseline(
     """
     return resolver.Resolver(
         strategy_class=LatestBlessedOtherThanCandidate,
-        model=_of_all_runs(standard_artifacts.Model, candidate.producer_component_id),
-        model_blessing=_of_all_runs(standard_artifacts.ModelBlessing, evaluator),
-        infra_blessing=_of_all_runs(standard_artifacts.InfraBlessing, serving),
+        model=of_all_runs(standard_artifacts.Model, candidate.producer_component_id),
+        model_blessing=of_all_runs(standard_artifacts.ModelBlessing, evaluator),
+        infra_blessing=of_all_runs(standard_artifacts.InfraBlessing, serving),
         candidate=candidate,
     ).with_id("Baseline")
 
 
-def _of_all_runs(artifact_type: type[types.Artifact], node_id: str) -> types.Channel:
+def of_all_runs(artifact_type: type[types.Artifact], node_id: str) -> types.Channel:
     """Whatever a node of this pipeline has given in any run; a node's own outputs are this run's.
 
     Without an output key, and that matters: TFX's compiler makes one input of two channels that

@@ -1,5 +1,7 @@
 """Chooses the model that the candidate is compared with, as a strategy of TFX's Resolver."""
 
+from collections.abc import Iterator
+
 import ml_metadata as mlmd
 from tfx import types
 from tfx.components.evaluator import constants
@@ -35,16 +37,7 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
           input_dict: artifacts by the names of the four channels, in any order.
         """
         candidates = input_dict["candidate"]
-        # Of several verdicts on one model the last counts.
-        served = {_model_id(b): b for b in sorted(input_dict["infra_blessing"], key=_id)}
-        models = {model.id: model for model in input_dict["model"]}
-        for blessing in sorted(input_dict["model_blessing"], key=_id, reverse=True):
-            model = models.get(_model_id(blessing))
-            if model is None or not _is_blessed(blessing):
-                continue
-            infra_blessing = served.get(model.id)
-            if infra_blessing is None or not _is_blessed(infra_blessing):
-                continue
+        for model, blessing, infra_blessing in served(input_dict):
             if any(_same(model, candidate) for candidate in candidates):
                 continue
             if not fileio.exists(path_utils.serving_model_path(model.uri)):
@@ -56,6 +49,26 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
                 "candidate": candidates,
             }
         return {"model": [], "model_blessing": [], "infra_blessing": [], "candidate": candidates}
+
+
+def served(
+    input_dict: dict[str, list[types.Artifact]],
+) -> Iterator[tuple[types.Artifact, types.Artifact, types.Artifact]]:
+    """Yields the models that passed both gates, the one blessed last first, with their blessings.
+
+    Args:
+      input_dict: `model`, `model_blessing` and `infra_blessing`, in any order.
+    """
+    # Of several verdicts on one model the last counts.
+    checked = {_model_id(b): b for b in sorted(input_dict["infra_blessing"], key=_id)}
+    models = {model.id: model for model in input_dict["model"]}
+    for blessing in sorted(input_dict["model_blessing"], key=_id, reverse=True):
+        model = models.get(_model_id(blessing))
+        if model is None or not _is_blessed(blessing):
+            continue
+        infra_blessing = checked.get(model.id)
+        if infra_blessing is not None and _is_blessed(infra_blessing):
+            yield model, blessing, infra_blessing
 
 
 def _id(artifact: types.Artifact) -> int:

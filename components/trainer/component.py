@@ -30,6 +30,8 @@ class TrainerSpec(component_spec.ComponentSpec):
         "transformed_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "preprocessing": component_spec.ChannelParameter(type=Preprocessing),
         "features": component_spec.ChannelParameter(type=Features, optional=True),
+        # Optional also at run time: the first run finds no model to begin from.
+        "warm_start": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
@@ -40,10 +42,12 @@ class TrainerSpec(component_spec.ComponentSpec):
 class Trainer(base_component.BaseComponent):
     """Trains the network and exports it.
 
-    Outputs: `model`, a SavedModel in TFX's serving folder, with the custom properties
-    content_hash, module_handle, module_hash, checkpoints (the folder's name) and images (how many
-    pictures were trained on, counted again in each epoch); `model_run`, with `history.json` and
-    TensorBoard's `logs/`.
+    Outputs:
+      model: a SavedModel in TFX's serving folder and `weights/`, from which a later training may
+        begin; with the custom properties content_hash, module_handle, module_hash, trained_on (URI
+        of the examples), began_from (URI of a model, or ""), checkpoints (the folder's name) and
+        images (how many pictures were trained on, counted again in each epoch).
+      model_run: `history.json` and TensorBoard's `logs/`.
     """
 
     SPEC_CLASS = TrainerSpec
@@ -62,6 +66,7 @@ class Trainer(base_component.BaseComponent):
         checkpoints: str,
         own_code: str = "",
         features: types.BaseChannel | None = None,
+        warm_start: types.BaseChannel | None = None,
     ):
         """Args:
         examples: raw; the eval split watches the training through the serving preprocessing.
@@ -75,6 +80,7 @@ class Trainer(base_component.BaseComponent):
         checkpoints: folder for the checkpoints that survive a kill, one folder in it a training.
         own_code: `importing.source_hash` of what the configuration names by import path.
         features: FeatureExtractor's, for the head-only phases in front; None where there is none.
+        warm_start: the model to begin from; None: the Hub module. It may hold nothing.
         """
         super().__init__(
             TrainerSpec(
@@ -82,6 +88,7 @@ class Trainer(base_component.BaseComponent):
                 transformed_examples=transformed_examples,
                 preprocessing=preprocessing,
                 features=features,
+                warm_start=warm_start,
                 run_fn=run_fn,
                 model_section=model,
                 train_section=train,

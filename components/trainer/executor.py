@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import uuid
 from typing import Any
@@ -17,6 +18,7 @@ from components.importing import import_object
 from components.progress import Progress
 from components.trainer.fn_args import FnArgs
 from components.trainer.records import record_files
+from components.trainer.warm_start import weights_folder
 
 
 class Executor(base_executor.BaseExecutor):
@@ -30,6 +32,7 @@ class Executor(base_executor.BaseExecutor):
         for artifact in (model, model_run):
             empty(artifact.uri)
 
+        earlier = _warm_start(input_dict, exec_properties)
         checkpoints, lock = _checkpoints(input_dict, exec_properties)
         fn_args = FnArgs(
             train_files=_files(input_dict["transformed_examples"], "train"),
@@ -42,6 +45,8 @@ class Executor(base_executor.BaseExecutor):
             seed=exec_properties["seed"],
             checkpoints=checkpoints,
             serving_model=path_utils.serving_model_dir(model.uri),
+            weights=weights_folder(model.uri),
+            warm_start=weights_folder(earlier.uri) if earlier else "",
             model_run=model_run.uri,
             progress=lambda total: Progress(self._get_tmp_dir(), "images", total),
         )
@@ -52,8 +57,22 @@ class Executor(base_executor.BaseExecutor):
         model.set_string_custom_property("module_handle", fn_args.model["backbone"]["handle"])
         model.set_string_custom_property("module_hash", exec_properties["module_hash"])
         model.set_int_custom_property("images", _images(fn_args))
+        examples = artifact_utils.get_single_instance(input_dict["transformed_examples"])
+        model.set_string_custom_property("trained_on", examples.uri)
+        model.set_string_custom_property("began_from", earlier.uri if earlier else "")
         # They go once the execution is on record: `pipeline/finish.py`.
         model.set_string_custom_property("checkpoints", os.path.basename(fn_args.checkpoints))
+
+
+def _warm_start(input_dict: dict, exec_properties: dict[str, Any]) -> Any:
+    """The model to begin from, or None: one on another module has no weights for this one."""
+    (model,) = input_dict.get("warm_start") or [None]
+    if model is None:
+        return None
+    if model.get_string_custom_property("module_hash") != exec_properties["module_hash"]:
+        logging.warning("%s is of another Hub module: the training begins anew", model.uri)
+        return None
+    return model
 
 
 def _files(artifacts: list, split: str) -> tuple[str, ...]:

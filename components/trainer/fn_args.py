@@ -42,6 +42,11 @@ class FnArgs:
     """Where the SavedModel goes. Does not exist yet."""
     model_run: str
     """Folder for `history.json` and `logs/`, TensorBoard's."""
+    weights: str = ""
+    """Folder for what `warm_start.save_weights` writes, from which a later training may begin; ""
+    for none."""
+    warm_start: str = ""
+    """The `weights` of the model to begin from; "" to begin from the module."""
     progress: Callable[[int], Progress] = lambda total: Progress(None, total=total)
     """Given how many pictures will be trained on, makes the Progress to count them into."""
 

@@ -64,12 +64,17 @@ class Network(tf.Module):
 
         shapes = endpoint_shapes(backbone, image_size)
         make_head = import_object(model["head"], "model.head")
-        self.head: Any = make_head(shapes["default"][-1], classes, seed)
+        self._make_head = lambda classes: make_head(shapes["default"][-1], classes, seed)
+        self.head: Any = self.new_head(classes)
         self.auxiliary_head: AuxiliaryHead | None = None
         if self._endpoint:
             backbone.check_endpoint(self._endpoint, spatial=True)
             check_room(self._endpoint, shapes, backbone.handle, image_size)
             self.auxiliary_head = AuxiliaryHead(shapes[self._endpoint], classes, seed)
+
+    def new_head(self, classes: int) -> Any:
+        """A head as the configuration asks for, with its initial weights, for so many classes."""
+        return self._make_head(classes)
 
     def features(self, images: tf.Tensor) -> tf.Tensor:
         """Images float32 [N, h, w, 3] in [0, 1] -> feature vectors [N, D], inference mode."""

@@ -1,5 +1,6 @@
 """Trains the network, phase by phase, and exports it. Read from the top."""
 
+import itertools
 import math
 import time
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from components.trainer.records import load_preprocessing
 from components.trainer.schedules import WarmUp
 from components.trainer.signatures import ServedModel, export, get_facts
 from components.trainer.steps import Means, get_evaluate, get_logits, get_train_step
+from components.trainer.warm_start import begin_from, save_weights
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -61,13 +63,18 @@ def run_fn(fn_args: FnArgs) -> None:
         get_batch_loss(loss, len(labels)),
     )
 
+    first = 0
+    if fn_args.warm_start:
+        begin_from(fn_args.warm_start, network, labels, frozen)
+        if not frozen:  # its head is no stranger to the backbone: nothing to prepare
+            first = len(list(itertools.takewhile(lambda p: p["train"] == "head", phases)))
     batch_size = min(fn_args.train["batch_size"], data.train_size)
     steps = data.train_size // batch_size  # an epoch
-    epochs = sum(phase["epochs"] for phase in phases)
+    epochs = sum(phase["epochs"] for phase in phases[first:])
     progress = fn_args.progress(epochs * steps * batch_size)
     history = History()
     with tf.summary.create_file_writer(fn_args.logs).as_default():
-        for number in range(len(phases)):
+        for number in range(first, len(phases)):
             train_phase(
                 fn_args, number, network, strategy, data, losses, batch_size, steps, history,
                 progress,
@@ -80,6 +87,8 @@ def run_fn(fn_args: FnArgs) -> None:
     write_calibration(fn_args.model_run, temperature)
     served = ServedModel(backbone.export(), network.head, preprocessing, temperature)
     facts = get_facts(preprocessing, backbone.path, model["head"], temperature)
+    if fn_args.weights:
+        save_weights(fn_args.weights, network, labels, frozen)
     export(served, fn_args.serving_model, facts)
 
 

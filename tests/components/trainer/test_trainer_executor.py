@@ -28,7 +28,7 @@ def artifact(kind, uri):
 def do(tmp_path, module, examples, preprocessing):
     """Runs the executor as TFX's launcher would; returns (model, model_run)."""
 
-    def run(name="1", run_fn=RUN_FN, **changes):
+    def run(name="1", run_fn=RUN_FN, inputs=None, **changes):
         model = artifact(standard_artifacts.Model, tmp_path / name / "model")
         model_run = artifact(standard_artifacts.ModelRun, tmp_path / name / "model_run")
         for folder in (model.uri, model_run.uri):
@@ -42,14 +42,14 @@ def do(tmp_path, module, examples, preprocessing):
             "checkpoints": str(tmp_path / "checkpoints"),
             "code_version": "1",
         }
-        inputs = {
+        given = {
             "examples": [artifact(standard_artifacts.Examples, examples)],
             "transformed_examples": [artifact(standard_artifacts.Examples, examples)],
             "preprocessing": [artifact(Preprocessing, preprocessing)],
         }
         context = base_executor.BaseExecutor.Context(tmp_dir=str(tmp_path / "tmp"), unique_id=name)
         outputs = {"model": [model], "model_run": [model_run]}
-        Executor(context).Do(inputs, outputs, properties | changes)
+        Executor(context).Do(given | (inputs or {}), outputs, properties | changes)
         return model, model_run
 
     return run
@@ -81,6 +81,25 @@ def test_the_model_carries_what_the_pusher_and_the_registry_ask(do, module, tmp_
     assert sorted(os.listdir(model_run.uri)) == ["calibration.json", "history.json", "logs"]
     call = tf.saved_model.load(serving).signatures["serving_default"]
     assert call(tf.constant([picture("bars", 1)]))["label"].shape == (1,)
+
+
+def test_the_next_training_begins_from_the_weights_of_an_earlier_one(do, tmp_path, examples):
+    first, _ = do("1")
+    assert first.get_string_custom_property("trained_on") == str(examples)
+    assert first.get_string_custom_property("began_from") == ""
+    second, model_run = do("2", inputs={"warm_start": [first]})
+    assert second.get_string_custom_property("began_from") == first.uri
+    losses = [
+        json.loads((tmp_path / name / "model_run" / "history.json").read_text())[0]["loss"]
+        for name in ("1", "2")
+    ]
+    assert losses[1] < losses[0]
+
+
+def test_a_model_on_another_module_is_no_beginning(do):
+    first, _ = do("1")
+    second, _ = do("2", inputs={"warm_start": [first]}, module_hash="other")
+    assert second.get_string_custom_property("began_from") == ""
 
 
 def test_checkpoints_stay_until_the_execution_is_on_record(do, tmp_path):
@@ -136,7 +155,7 @@ def test_leftovers_of_a_killed_execution_are_cleared(do, tmp_path):
         (tmp_path / "1" / folder).mkdir(parents=True)
         (tmp_path / "1" / folder / "leftover").write_text("")
     model, model_run = do()
-    assert os.listdir(model.uri) == ["Format-Serving"]
+    assert sorted(os.listdir(model.uri)) == ["Format-Serving", "weights"]
     assert "leftover" not in os.listdir(model_run.uri)
 
 

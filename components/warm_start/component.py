@@ -1,0 +1,35 @@
+"""The node that finds the model to begin from: TFX's Resolver with our strategy."""
+
+from tfx import types
+from tfx.dsl.components.common import resolver
+from tfx.types import standard_artifacts
+
+from components.baseline.component import of_all_runs
+from components.warm_start.strategy import LatestBlessedOfOtherExamples
+
+
+def create_warm_start(
+    transformed_examples: types.OutputChannel,
+    trainer: str = "Trainer",
+    evaluator: str = "Evaluator",
+    serving: str = "ServingCheck",
+) -> resolver.Resolver:
+    """Returns the node "WarmStart", with the latest model that passed both gates, save those
+    trained on the very examples that will be trained on.
+
+    Args:
+      transformed_examples: what will be trained on.
+      trainer: id of the node that gives the models.
+      evaluator: id of the node that gives the blessings.
+      serving: id of the node that gives the infra blessings.
+
+    Returns:
+      A node whose output `model` holds one artifact, or none.
+    """
+    return resolver.Resolver(
+        strategy_class=LatestBlessedOfOtherExamples,
+        model=of_all_runs(standard_artifacts.Model, trainer),
+        model_blessing=of_all_runs(standard_artifacts.ModelBlessing, evaluator),
+        infra_blessing=of_all_runs(standard_artifacts.InfraBlessing, serving),
+        transformed_examples=transformed_examples,
+    ).with_id("WarmStart")
