@@ -42,7 +42,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
     Raises:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
     """
-    registry = places.registry(config)
+    registry = places.registry(config.push)
     if registry["kind"] != "none":
         check_address(registry["uri"])
         check_name(registry["model_name"])

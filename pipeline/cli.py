@@ -194,6 +194,77 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
         click.echo(str(path))
 
 
+@main.command()
+@click.option(
+    "--keep",
+    required=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many of the newest runs stay whole.",
+)
+@runs_option
+@name_option
+@click.option(
+    "--kubeflow",
+    "config",
+    type=click.Path(),
+    metavar="CONFIG",
+    help="Clean that configuration's runs on Kubeflow, from a pod that has volume and secret.",
+)
+@set_option
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@json_option
+def clean(
+    keep: int,
+    runs: str,
+    name: str | None,
+    config: str | None,
+    overrides: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Free what old runs hold on disk.
+
+    Never what a registry alias or the latest blessed model needs. Reports stay, and what the
+    metadata store knows.
+    """
+    from pipeline.clean import free, plan
+    from pipeline.config_file import load_config
+    from pipeline.places import Places
+    from pipeline.run import only_run_in
+    from pipeline.stores import open_store
+
+    if config:
+        places = Places.on_kubeflow(load_config(config, overrides))
+    else:
+        places = _places(runs, name)
+    with contextlib.nullcontext() if config else only_run_in(places):
+        store = open_store(places.metadata)
+        found = plan(store, places, keep)
+        facts = {
+            "runs_kept": found.runs,
+            "artifacts": [artifact.uri for artifact in found.artifacts],
+            "bytes": found.bytes,
+            "kept_for": [{"what": why, "artifact": uri} for why, uri in found.kept_for],
+        }
+        size = f"{found.bytes / 2**20:,.0f} MiB"
+        if not as_json:
+            click.echo(f"{places.home}: the newest {len(found.runs)} runs stay whole")
+            click.echo(
+                f"  {len(found.artifacts):,} artifacts of {len(found.old)} older ones are needed "
+                f"by nothing: {size}"
+            )
+            for why, uri in found.kept_for:
+                click.echo(f"  stays for {why}: {uri}")
+        if found.artifacts and not yes and not click.confirm("Remove them?", err=as_json):
+            sys.exit(1)
+        free(store, places, found)
+    if as_json:
+        print_json(facts)
+    else:
+        click.echo(f"freed {size}" if found.artifacts else "nothing to remove")
+
+
 main.add_command(compile_)
 main.add_command(submit)
 main.add_command(schedule)

@@ -162,7 +162,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
                 blessing=evaluator.outputs["blessing"],
                 examples=images.outputs["examples"],
                 preprocessing=transformed.outputs["preprocessing"],
-                registry=json.dumps(places.registry(config), sort_keys=True),
+                registry=json.dumps(places.registry(config.push), sort_keys=True),
                 pipeline_name=config.name,
                 config=json.dumps(
                     {

@@ -128,4 +128,4 @@ def restore_registration(run: lineage.Run, config: Config, places: Places) -> No
     if registration and node.state == "cached":
         file = registration.path("registration.json")
         if file.is_file():
-            restore(file, places.registry(config))
+            restore(file, places.registry(config.push))

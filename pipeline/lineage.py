@@ -134,6 +134,12 @@ def run_ids(store: mlmd.MetadataStore, pipeline_name: str) -> list[str]:
     return [run_id for pipeline, run_id in names if pipeline == pipeline_name]
 
 
+def run_config(store: mlmd.MetadataStore, pipeline_name: str, run_id: str) -> dict[str, Any]:
+    """The configuration of a run that the store knows, as plain values."""
+    context = store.get_context_by_type_and_name(RUN_CONTEXT, f"{pipeline_name}.{run_id}")
+    return json.loads(context.custom_properties["config"].string_value)
+
+
 def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
     """Returns a run as the store has it, or None where it has none of that id."""
     context = next(

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.errors import ConfigError
 from components.registry_pusher.addresses import address_of
-from pipeline.config import Config
+from pipeline.config import Config, Push
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,10 +81,10 @@ class Places:
         """Folder of pushed versions, given the configuration's `push.destination`."""
         return Path(destination).expanduser().resolve() if destination else self.home / "serving"
 
-    def registry(self, config: Config) -> dict[str, Any]:
-        """Which registry, where, and under which name."""
+    def registry(self, push: Push) -> dict[str, Any]:
+        """Which registry, where, and under which name, given the configuration's `push`."""
         return {
-            "kind": config.push.registry,
-            "uri": config.push.registry_uri or address_of(self.runs / "mlflow.db"),
-            "model_name": config.push.model_name or config.name,
+            "kind": push.registry,
+            "uri": push.registry_uri or address_of(self.runs / "mlflow.db"),
+            "model_name": push.model_name or self.name,
         }

@@ -44,7 +44,7 @@ def run_local(config: Config, places: Places, quiet: bool = False) -> dict[str, 
         raise ConfigError(
             f"{places.home}: cannot be made ({e.strerror}); give a folder with --runs"
         ) from None
-    with _only_run_in(places):
+    with only_run_in(places):
         run_id = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         with library_noise_to(places.log(run_id)) as stream:
             return _run(config, places, run_id, started, Terminal(stream, quiet))
@@ -122,7 +122,7 @@ def _interrupts() -> Iterator[threading.Event]:
 
 
 @contextlib.contextmanager
-def _only_run_in(places: Places) -> Iterator[None]:
+def only_run_in(places: Places) -> Iterator[None]:
     """Keeps two runs off one SQLite store; the lock goes with its process, however that ends."""
     lock = filelock.FileLock(places.home / ".lock")
     try:

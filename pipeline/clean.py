@@ -1,0 +1,211 @@
+"""Frees what old runs hold on disk; what the store knows of them, and their reports, stay."""
+
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.errors import StoreError
+from components.registry_pusher.registry import get_registry
+from pipeline import lineage
+from pipeline.config import Push
+from pipeline.places import Places
+
+_VERDICTS = ("ModelBlessing", "InfraBlessing")  # a few bytes each, by which a baseline is found
+_GOING_ON_SECONDS = 14 * 24 * 3600.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What would be freed.
+
+    Attributes:
+      runs: ids of the runs that stay whole, the oldest first.
+      old: ids of the others.
+      artifacts: of the old runs, those that nothing needs.
+      bytes: how much they hold.
+      kept_for: (what needs it, URI) of artifacts of old runs that stay.
+    """
+
+    runs: list[str]
+    old: list[str]
+    artifacts: list[pb.Artifact]
+    bytes: int
+    kept_for: list[tuple[str, str]]
+
+
+def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
+    """Finds what the runs before the newest ones hold that nothing needs any more.
+
+    What stays: all that the newest runs and those still going on have made or read, the latest
+    blessed model, every model that a registry alias points at, and the groups of pictures that
+    a kept run goes on from, since they hold the split together.
+
+    Args:
+      store: the metadata store.
+      places: of the pipeline.
+      keep: how many runs stay whole, at least 1.
+
+    Raises:
+      RegistryError: the registry does not answer, so nobody knows what its aliases need.
+    """
+    runs = lineage.run_ids(store, places.name)
+    executions = {run_id: _executions(store, run_id) for run_id in runs}
+    going_on = {run_id for run_id in runs if any(map(_is_going_on, executions[run_id]))}
+    kept = [run_id for run_id in runs if run_id in (*runs[-keep:], *going_on)]
+    old = [run_id for run_id in runs if run_id not in kept]
+
+    artifacts = {a.id: a for a in _artifacts(store, places)}
+    by_uri = {a.uri: a.id for a in artifacts.values()}
+    needed: dict[int, str] = {}
+    for run_id in kept:
+        ids = [execution.id for execution in executions[run_id]]
+        for event in store.get_events_by_execution_ids(ids) if ids else []:
+            needed.setdefault(event.artifact_id, f"run {run_id}")
+        for execution in executions[run_id]:
+            history = by_uri.get(_text(execution, "history"))
+            if history is not None:
+                needed.setdefault(history, f"the groups of run {run_id}")
+    for model_id, why in _models(store, places, artifacts.values()):
+        needed.setdefault(model_id, why)
+
+    types = {t.id: t.name for t in store.get_artifact_types()}
+    free = [
+        artifact
+        for artifact in artifacts.values()
+        if artifact.id not in needed and types[artifact.type_id] not in _VERDICTS
+    ]
+    of_kept = {f"run {run_id}" for run_id in kept}
+    kept_for = [
+        (why, artifacts[id].uri)
+        for id, why in needed.items()
+        if id in artifacts and why not in of_kept
+    ]
+    return Plan(kept, old, free, sum(_size(a.uri) for a in free), kept_for)
+
+
+def free(store: mlmd.MetadataStore, places: Places, planned: Plan) -> None:
+    """Removes what a plan names, and says so in the store, so that no cache counts on it.
+
+    Raises:
+      StoreError: something cannot be removed; the same command goes on from there.
+    """
+    for artifact in planned.artifacts:
+        # First the word, then the deed: a kill in between leaves files, never a broken cache.
+        artifact.state = pb.Artifact.DELETED
+        store.put_artifacts([artifact])
+        _remove(artifact.uri)
+    for run_id in planned.old:
+        places.log(run_id).unlink(missing_ok=True)
+        for execution in _executions(store, run_id):
+            for folder in _system_folders(places, execution.id):
+                _remove(folder)
+
+
+def _executions(store: mlmd.MetadataStore, run_id: str) -> list[pb.Execution]:
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    return list(store.get_executions_by_context(context.id)) if context else []
+
+
+def _artifacts(store: mlmd.MetadataStore, places: Places) -> list[pb.Artifact]:
+    """Those of the pipeline that are still there, and lie where its runs put them."""
+    context = store.get_context_by_type_and_name("pipeline", places.name)
+    found = store.get_artifacts_by_context(context.id) if context else []
+    root = places.artifacts.rstrip("/") + "/"
+    return [a for a in found if a.state != pb.Artifact.DELETED and a.uri.startswith(root)]
+
+
+def _is_going_on(execution: pb.Execution) -> bool:
+    """Whether an execution may still be at work; a killed one looks so for ever."""
+    age = time.time() - execution.last_update_time_since_epoch / 1000
+    return execution.last_known_state in (pb.Execution.NEW, pb.Execution.RUNNING) and (
+        age < _GOING_ON_SECONDS
+    )
+
+
+def _models(
+    store: mlmd.MetadataStore, places: Places, artifacts: Iterable[pb.Artifact]
+) -> list[tuple[int, str]]:
+    """The models that must stay, by id, each with what needs it."""
+    types = {t.id: t.name for t in store.get_artifact_types()}
+    of = {
+        name: [a for a in artifacts if types[a.type_id] == name] for name in ("Model", *_VERDICTS)
+    }
+    passed = {_number(b, "current_model_id") for b in of["InfraBlessing"] if _number(b, "blessed")}
+    there = {a.id for a in of["Model"]}
+    found = []
+    for blessing in sorted(of["ModelBlessing"], key=lambda b: b.id, reverse=True):
+        model_id = _number(blessing, "current_model_id")
+        if _number(blessing, "blessed") and model_id in passed and model_id in there:
+            found.append((model_id, "the latest blessed model"))
+            break
+    aliases = _aliases(store, places)
+    for model in of["Model"]:
+        if names := aliases.get(_text(model, "content_hash")):
+            found.append((model.id, f"the registry's alias {', '.join(names)}"))
+    return found
+
+
+def _aliases(store: mlmd.MetadataStore, places: Places) -> dict[str, list[str]]:
+    """The aliases of the registries that the pipeline's runs have used, by content hash."""
+    specs: list[dict[str, Any]] = []
+    for run_id in lineage.run_ids(store, places.name):
+        config = lineage.run_config(store, places.name, run_id)
+        spec = places.registry(Push.model_validate(config["push"]))
+        if spec["kind"] != "none" and spec not in specs:
+            specs.append(spec)
+    found: dict[str, list[str]] = {}
+    for spec in specs:
+        for version in get_registry(spec).versions(spec["model_name"]):
+            if version.aliases:
+                found.setdefault(version.content_hash, []).extend(version.aliases)
+    return found
+
+
+def _number(artifact: pb.Artifact, name: str) -> int:
+    return artifact.custom_properties[name].int_value if name in artifact.custom_properties else 0
+
+
+def _text(entry: Any, name: str) -> str:
+    return entry.custom_properties[name].string_value if name in entry.custom_properties else ""
+
+
+def _system_folders(places: Places, execution_id: int) -> list[str]:
+    root = Path(places.artifacts)
+    if places.bucket:
+        return []
+    return [str(p) for p in root.glob(f"*/.system/executor_execution/{execution_id}")]
+
+
+def _size(uri: str) -> int:
+    if "://" in uri:
+        import tensorflow as tf
+
+        walked = tf.io.gfile.walk(uri)
+        return sum(
+            tf.io.gfile.stat(os.path.join(folder, name)).size
+            for folder, _, names in walked
+            for name in names
+        )
+    return sum(path.stat().st_size for path in Path(uri).rglob("*") if path.is_file())
+
+
+def _remove(uri: str) -> None:
+    try:
+        if "://" in uri:
+            import tensorflow as tf
+
+            if tf.io.gfile.exists(uri):
+                tf.io.gfile.rmtree(uri)
+        elif os.path.exists(uri):
+            shutil.rmtree(uri)
+    except Exception as e:
+        raise StoreError(
+            f"{uri}: cannot be removed ({e}); make it yours to remove, and give the command again"
+        ) from None
