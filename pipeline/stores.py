@@ -39,6 +39,11 @@ def check_uri(uri: str) -> None:
             f"{uri}: SQLite lets one machine write; tasks on a cluster are many, and a file lock "
             "over a network is none; give mysql://HOST:PORT/DATABASE"
         )
+    if parts.scheme in ("postgres", "postgresql"):
+        raise ConfigError(
+            f"{uri}: with PostgreSQL ML Metadata loses the results of cached nodes and cannot "
+            "write errors down (tried with TFX 1.16); give mysql://HOST:PORT/DATABASE"
+        )
     if parts.scheme != "mysql":
         raise ConfigError(f"{uri}: the store is MySQL or MariaDB; give mysql://HOST:PORT/DATABASE")
     if not parts.hostname or not parts.path.strip("/") or "/" in parts.path.strip("/") or port == 0:

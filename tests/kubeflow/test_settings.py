@@ -16,7 +16,8 @@ def parse(text):
     [
         ("{metadata: {uri: sqlite:///x.db}}", "SQLite lets one machine write"),
         ("{metadata: {uri: /mnt/metadata.db}}", "SQLite lets one machine write"),
-        ("{metadata: {uri: 'postgresql://db/graft'}}", "MySQL or MariaDB"),
+        ("{metadata: {uri: 'postgresql://db/graft'}}", "loses the results of cached nodes"),
+        ("{metadata: {uri: 'oracle://db/graft'}}", "MySQL or MariaDB"),
         ("{metadata: {uri: 'mysql://me:secret@db/graft'}}", "holds a user or a password"),
         ("{metadata: {uri: 'mysql://db'}}", "give mysql://HOST:PORT/DATABASE"),
         ("{schedule: {cron: '0 3 * * *'}}", r"five fields.*write '0 0 3 \* \* \*'"),

@@ -133,7 +133,16 @@ def test_an_interrupted_wait_leaves_the_run_alone_and_says_so(api, config):
     api.run_goes("RUNNING")
     command = [sys.executable, "-m", "pipeline", "submit", config, "--host", api.address, *FOLLOW]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, **streams) as graft:
+
+    def heed_interrupts():  # which a shell's background job, and all that it starts, passes over
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=heed_interrupts,
+        **streams,
+    ) as graft:
         while "run: running" not in graft.stdout.readline():
             assert graft.poll() is None, graft.stderr.read()
         graft.send_signal(signal.SIGINT)
