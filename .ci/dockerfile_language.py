@@ -9,6 +9,8 @@ import re
 LAST = "image"
 """What the last stage is called, since it has no name of its own."""
 
+WORDS = {"FROM", "ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "ENTRYPOINT", "CMD"}
+
 Rules = list[tuple[bool, re.Pattern[str]]]
 """Of an ignore file, in order: whether each takes back in, and what it matches."""
 
@@ -30,7 +32,8 @@ def parse(text: str) -> list[Instruction]:
     """The instructions of a Dockerfile, in order.
 
     Raises:
-      Refused: a parser directive, a here-document, or a flag without a value.
+      Refused: another instruction than those of WORDS, a parser directive, a here-document, or a
+        flag without a value.
     """
     if re.match(r"#\s*(syntax|escape|check)\s*=", text, re.IGNORECASE):
         raise Refused("a parser directive in the first line")
@@ -40,6 +43,8 @@ def parse(text: str) -> list[Instruction]:
         if not line.strip():
             continue
         word, _, rest = line.strip().partition(" ")
+        if word.upper() not in WORDS:
+            raise Refused(f"{word}: is not known")
         flags = {}
         rest = rest.strip()
         while rest.startswith("--"):

@@ -97,6 +97,7 @@ def test_flags_are_read_by_name():
         "# syntax=docker/dockerfile:1\nFROM debian:trixie-slim",
         "FROM debian:trixie-slim\nRUN <<EOF\nEOF",
         "FROM debian:trixie-slim\nCOPY --link a b",
+        "FROM debian:trixie-slim\nVOLUME /mnt",
         "FROM ubuntu",
         "FROM debian:trixie-slim\nFROM debian:trixie-slim",
         "FROM --platform=linux/amd64 debian:trixie-slim",
