@@ -7,6 +7,8 @@ SET =
 TESTS = tests
 UPGRADE =
 ONLY =
+IMAGE = graft:latest
+ACCELERATOR = cpu
 
 bin := .venv/bin
 # One word for the shell, whatever is in it.
@@ -16,7 +18,7 @@ parallel = -n auto --maxprocesses 4 --dist loadfile
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test test-flink verify lint bench requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint bench image requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -60,6 +62,10 @@ bench: setup modules  ## Measure speed, memory and accuracy into benchmarks/resu
 	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
 	    -r requirements/bench.txt
 	@$(bin)/python -m benchmarks $(ONLY)
+
+image:  ## Build the container image (needs docker, podman or buildah)
+#: IMAGE=graft:latest  ACCELERATOR=cpu or gpu
+	@sh tools/image.sh $(call quote,$(IMAGE)) $(call quote,$(ACCELERATOR))
 
 requirements: setup  ## Compile requirements/*.in into the hashed files
 #: UPGRADE=1 to move every pin to the newest that fits

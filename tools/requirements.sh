@@ -4,7 +4,7 @@
 # Usage: tools/requirements.sh UV [--upgrade]    (without --upgrade, pins that still fit stay)
 #
 # Each file is compiled for every machine that will install it: TFX 1.16 for Linux on x86-64 with
-# Python 3.11, the others for all platforms at once. uv writes no registry's address into them.
+# Python 3.11, the GPU's packages for Linux on x86-64, the others for all platforms at once. uv writes no registry's address into them.
 set -eu
 cd "$(dirname "$0")/../requirements"
 uv=$1
@@ -19,3 +19,7 @@ compile "$@" --universal --override overrides.txt tfx-1.21.in -o tfx-1.21.txt
 compile "$@" --universal --no-deps samples.in -o samples.txt
 compile "$@" --universal --no-deps bench.in -o bench.txt
 compile "$@" --universal --no-deps uv.in -o uv.txt
+# What a GPU needs beyond the 1.21 file, whose pins it keeps; the image installs both.
+# shellcheck disable=SC2046  # two words a package
+compile "$@" --python-platform x86_64-manylinux_2_39 --constraints tfx-1.21.txt \
+    $(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' tfx-1.21.txt) gpu.in -o gpu.txt

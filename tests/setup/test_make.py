@@ -31,6 +31,7 @@ def test_help_is_what_make_says_first():
         "lint",
         "modules",
         "samples",
+        "image",
         "requirements",
         "clean",
     ):
@@ -40,6 +41,12 @@ def test_help_is_what_make_says_first():
 def test_a_run_takes_the_default_configuration():
     words = make("--dry-run", "run-local")
     assert "-m pipeline run 'configs/digits.yaml' --runs 'runs'" in words
+
+
+def test_an_image_is_for_cpu_unless_asked():
+    assert "sh tools/image.sh 'graft:latest' 'cpu'" in make("--dry-run", "image")
+    words = make("--dry-run", "image", "IMAGE=some/graft:1", "ACCELERATOR=gpu")
+    assert "sh tools/image.sh 'some/graft:1' 'gpu'" in words
 
 
 def test_paths_may_hold_spaces():

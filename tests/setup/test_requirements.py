@@ -25,13 +25,15 @@ def pins(path: Path) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in found}
 
 
-@pytest.fixture(params=[path.stem for path in COMPILED if path.stem != "project"])
+@pytest.fixture(params=[path.stem for path in COMPILED if path.stem not in ("project", "tests")])
 def name(request):
     return request.param
 
 
 def test_each_compiled_file_holds_what_its_source_asks_for(name):
     pinned = pins(FOLDER / f"{name}.txt")
+    if name == "gpu":
+        pinned |= pins(FOLDER / "tfx-1.21.txt")
     for requirement in wanted(FOLDER / f"{name}.in"):
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement}: pinned to {version}"
@@ -58,3 +60,9 @@ def test_both_releases_take_the_hub_library_that_they_can_import(release):
     pinned = pins(FOLDER / f"tfx-{release}.txt")
     assert pinned["tensorflow-hub"] == "0.16.1"
     assert int(pinned["setuptools"].split(".")[0]) < 81
+
+
+def test_the_gpu_file_adds_to_the_newer_release_and_changes_nothing_in_it():
+    own, release = pins(FOLDER / "gpu.txt"), pins(FOLDER / "tfx-1.21.txt")
+    assert "nvidia-cudnn-cu12" in own
+    assert not set(own) & set(release)
