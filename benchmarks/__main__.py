@@ -12,6 +12,7 @@ NAMES = (
     "input_pipeline",
     "memory",
     "trainer",
+    "kubeflow_task",
     "distortions",
     "features",
     "auxiliary_head",

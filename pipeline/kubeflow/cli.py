@@ -51,10 +51,20 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Path(dir_okay=False),
     help="The file.",
 )
-def compile_(config: str, overrides: tuple[str, ...], out: str) -> None:
+@click.option(
+    "--target",
+    default="kubeflow",
+    show_default=True,
+    type=click.Choice(["kubeflow", "vertex"]),
+    help="Where it will run; vertex says why it cannot.",
+)
+def compile_(config: str, overrides: tuple[str, ...], out: str, target: str) -> None:
     """Write the pipeline as Kubeflow Pipelines v2 runs it."""
-    from pipeline.kubeflow.compile import compile_pipeline
+    from components.errors import ConfigError
+    from pipeline.kubeflow.compile import NOT_ON_VERTEX, compile_pipeline
 
+    if target == "vertex":
+        raise ConfigError(NOT_ON_VERTEX)
     compiled = compile_pipeline(config, overrides)
     write_file(out, compiled.yaml.encode())
     click.echo(out)

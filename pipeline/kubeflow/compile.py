@@ -18,6 +18,15 @@ from pipeline.terminal import library_noise_to
 _COMMAND = ["sh", "-c", 'exec env _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main "$@"', "task"]
 _ARGUMENTS = ["--component_module_path", "pipeline/kubeflow/tasks.py"]
 
+NOT_ON_VERTEX = (
+    "--target vertex: TFX's own runner for Vertex AI cannot carry this pipeline. It knows no "
+    "Resolver but two of its own, so there is no Baseline to compare with; it runs no driver of an "
+    "ExampleGen of one's own, so spans and changed pictures are not seen; and it refuses artifact "
+    "types without a namespace (Rejects, Preprocessing and others). Run it on Kubeflow Pipelines "
+    "v2, on any Kubernetes cluster"
+)
+"""What TFX's KubeflowV2DagRunner lacks; a test holds each of it against the runner."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
