@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from components.files import on_disk
+
 MODEL_FACTS = "assets.extra/model.json"
 """Where a model says what its graph is a function of, beside its weights."""
 
@@ -15,12 +17,12 @@ def content_hash(folder: str | Path) -> str:
     `saved_model.pb` of a model that has MODEL_FACTS: TensorFlow numbers the functions in it by
     what the process did before, so that equal models, one trained after a kill, would differ.
     """
-    folder = Path(folder)
-    left_out = {"fingerprint.pb"}
-    if (folder / MODEL_FACTS).is_file():
-        left_out.add("saved_model.pb")
-    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
-    return _digest(folder, (path for path in files if path.name not in left_out))
+    with on_disk(folder) as place:
+        left_out = {"fingerprint.pb"}
+        if (place / MODEL_FACTS).is_file():
+            left_out.add("saved_model.pb")
+        files = (p for p in place.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return _digest(place, (path for path in files if path.name not in left_out))
 
 
 def code_version(component_file: str, *shared: str) -> str:

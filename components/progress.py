@@ -7,6 +7,8 @@ import time
 import uuid
 from typing import Any
 
+from components.files import in_bucket
+
 _NAME = "progress-{}.json"
 _SECONDS = 0.2
 
@@ -16,7 +18,7 @@ class Progress:
 
     Beam's in-process runner gives no live metrics, hence a file. It lies in the execution's
     temporary folder, so it goes when the execution ends. A copy in another worker has a file of
-    its own, and counts what that worker does.
+    its own, and counts what that worker does. In a bucket nobody looks, and nothing is written.
     """
 
     def __init__(self, folder: str | None, unit: str = "images", total: int | None = None):
@@ -25,7 +27,8 @@ class Progress:
         unit: what is counted, in the plural: "images", "steps".
         total: how many there will be, where that is known.
         """
-        self._folder, self._unit, self._total = folder, unit, total
+        self._folder = None if folder and in_bucket(folder) else folder
+        self._unit, self._total = unit, total
         self._start()
 
     def _start(self) -> None:

@@ -127,7 +127,7 @@ def replay(run: Run, example: str, number: int) -> View:
         from components.image_transform.explaining import explain_view
         from components.trainer.records import load_preprocessing
 
-        graph = tf.saved_model.load(str(preprocessing.path("augmentation")))
+        graph = tf.saved_model.load(preprocessing.path("augmentation"))
         image, id = decode(tf.constant(found["image"])), found["id"].decode()
         view = graph.augment(image, tf.constant(id), tf.constant(number, tf.int64))
         frame = load_preprocessing(preprocessing.uri).frame

@@ -2,16 +2,15 @@
 
 import dataclasses
 import os
-import shutil
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import StoreError
+from components.files import exists, names, remove, size
 from components.registry_pusher.registry import get_registry
 from pipeline import lineage
 from pipeline.config import Push
@@ -87,7 +86,7 @@ def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
         for id, why in needed.items()
         if id in artifacts and why not in of_kept
     ]
-    return Plan(kept, old, free, sum(_size(a.uri) for a in free), kept_for)
+    return Plan(kept, old, free, sum(size(a.uri) for a in free), kept_for)
 
 
 def free(store: mlmd.MetadataStore, places: Places, planned: Plan) -> None:
@@ -147,8 +146,8 @@ def _models(
             break
     aliases = _aliases(store, places)
     for model in of["Model"]:
-        if names := aliases.get(_text(model, "content_hash")):
-            found.append((model.id, f"the registry's alias {', '.join(names)}"))
+        if alias := aliases.get(_text(model, "content_hash")):
+            found.append((model.id, f"the registry's alias {', '.join(alias)}"))
     return found
 
 
@@ -177,35 +176,15 @@ def _text(entry: Any, name: str) -> str:
 
 
 def _system_folders(places: Places, execution_id: int) -> list[str]:
-    root = Path(places.artifacts)
-    if places.bucket:
-        return []
-    return [str(p) for p in root.glob(f"*/.system/executor_execution/{execution_id}")]
-
-
-def _size(uri: str) -> int:
-    if "://" in uri:
-        import tensorflow as tf
-
-        walked = tf.io.gfile.walk(uri)
-        return sum(
-            tf.io.gfile.stat(os.path.join(folder, name)).size
-            for folder, _, names in walked
-            for name in names
-        )
-    return sum(path.stat().st_size for path in Path(uri).rglob("*") if path.is_file())
+    inside = os.path.join(".system", "executor_execution", str(execution_id))
+    folders = [os.path.join(places.artifacts, node, inside) for node in names(places.artifacts)]
+    return [folder for folder in folders if exists(folder)]
 
 
 def _remove(uri: str) -> None:
     try:
-        if "://" in uri:
-            import tensorflow as tf
-
-            if tf.io.gfile.exists(uri):
-                tf.io.gfile.rmtree(uri)
-        elif os.path.exists(uri):
-            shutil.rmtree(uri)
-    except Exception as e:
+        remove(uri)
+    except OSError as e:
         raise StoreError(
             f"{uri}: cannot be removed ({e}); make it yours to remove, and give the command again"
         ) from None

@@ -13,6 +13,7 @@ from typing import Any
 import ml_metadata as mlmd
 
 from components.errors import GraftError, RegistryError, StoreError
+from components.files import exists
 from components.pusher.push import push
 from components.registry_pusher.registry import restore
 from pipeline import lineage
@@ -127,5 +128,5 @@ def restore_registration(run: lineage.Run, config: Config, places: Places) -> No
     registration = node.output("registration")
     if registration and node.state == "cached":
         file = registration.path("registration.json")
-        if file.is_file():
+        if exists(file):
             restore(file, places.registry(config.push))

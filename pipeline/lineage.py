@@ -7,12 +7,14 @@ run, good or bad, fresh or cached. This module needs ML Metadata but not TFX.
 import contextlib
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
+
+from components.files import read_json
 
 RUN_CONTEXT = "graft_run"
 _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
@@ -30,14 +32,16 @@ class Artifact:
     uri: str
     properties: dict[str, Any]
 
-    def path(self, *parts: str) -> Path:
-        """A file or folder inside the artifact."""
-        return Path(self.uri, *parts)
+    def path(self, *parts: str) -> str:
+        """A file or folder inside the artifact, for `components.files`: it may be in a bucket."""
+        return os.path.join(self.uri, *parts)
 
     def json(self, name: str) -> Any:
         """The content of a JSON file inside the artifact, or None where there is no such file."""
-        path = self.path(name)
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        try:
+            return read_json(self.path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,17 +5,17 @@ import io
 import math
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
 
+from components.files import exists, reading
 from pipeline.records import read_examples
 
 Resampling = Image.Resampling
 
 
-def find_images(folder: Path, ids: Iterable[str]) -> dict[str, bytes]:
+def find_images(folder: str, ids: Iterable[str]) -> dict[str, bytes]:
     """Returns encoded images by id from one split's folder; ids not found are left out."""
     wanted = set(ids)
     found: dict[str, bytes] = {}
@@ -56,7 +56,7 @@ def thumbnail(encoded: bytes, side: int = 160) -> dict[str, Any] | None:
     return {"uri": uri, "width": image.width, "height": image.height}
 
 
-def embed(path: Path, most_bytes: int = 1_500_000) -> dict[str, Any] | None:
+def embed(path: str, most_bytes: int = 1_500_000) -> dict[str, Any] | None:
     """Returns an image file as {"uri", "width", "height"}; None where there is none.
 
     One larger than `most_bytes` is drawn again as JPEG, and smaller until it fits.
@@ -64,9 +64,10 @@ def embed(path: Path, most_bytes: int = 1_500_000) -> dict[str, Any] | None:
     Raises:
       OSError: the file is no image.
     """
-    if not path.is_file():
+    if not exists(path):
         return None
-    content = path.read_bytes()
+    with reading(path) as file:
+        content = file.read()
     image: Image.Image = Image.open(io.BytesIO(content))
     if len(content) <= most_bytes:
         kind = (image.format or "PNG").lower()

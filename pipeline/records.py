@@ -8,15 +8,16 @@ TensorFlow's business and not looked at here.
 import gzip
 import struct
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from components.files import reading, split_files
+
 _PACKAGE = "graft_records"
 
 
-def read_examples(folder: str | Path, names: Iterable[str]) -> Iterator[dict[str, bytes]]:
+def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, bytes]]:
     """Yields the Examples of one split, file by file.
 
     Args:
@@ -30,8 +31,8 @@ def read_examples(folder: str | Path, names: Iterable[str]) -> Iterator[dict[str
       OSError, EOFError, struct.error, google.protobuf.message.DecodeError: a file is damaged.
     """
     wanted = {name.encode(): name for name in names}
-    for path in sorted(Path(folder).glob("*.gz")):
-        with gzip.open(path) as f:
+    for path in split_files(folder):
+        with reading(path) as packed, gzip.open(packed) as f:
             while head := f.read(12):
                 (length,) = struct.unpack_from("<Q", head)
                 yield _bytes_features(f.read(length), wanted)

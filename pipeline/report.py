@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from components.files import exists, names, reading
 from pipeline import pictures, results
 from pipeline.lineage import Run
 from pipeline.records import read_examples
@@ -114,27 +115,28 @@ def _sheet(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 def _images(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """How many pictures each label has in each split, largest label first."""
     facts = run.output("ImageExampleGen", "facts")
-    folders = sorted(facts.path().glob("Split-*")) if facts else []
+    folders = [facts.path(name) for name in names(facts.uri)] if facts else []
     counts = {
-        f.name.removeprefix("Split-"): collections.Counter(
-            example.get("label", b"") for example in read_examples(f, ("label",))
+        os.path.basename(folder).removeprefix("Split-"): collections.Counter(
+            example.get("label", b"") for example in read_examples(folder, ("label",))
         )
-        for f in folders
+        for folder in folders
+        if os.path.basename(folder).startswith("Split-")
     }
-    names = sorted(counts, key=lambda s: (_SPLITS.index(s) if s in _SPLITS else len(_SPLITS), s))
+    splits = sorted(counts, key=lambda s: (_SPLITS.index(s) if s in _SPLITS else len(_SPLITS), s))
     whole = sum(counts.values(), collections.Counter())
     rows = [
         {
             "label": label.decode(errors="backslashreplace"),
-            "counts": [counts[name][label] for name in names],
+            "counts": [counts[name][label] for name in splits],
             "total": total,
             "share": total / max(whole.values()),
         }
         for label, total in sorted(whole.items(), key=lambda item: (-item[1], item[0]))
     ]
-    totals = [counts[name].total() for name in names]
+    totals = [counts[name].total() for name in splits]
     return {
-        "splits": names,
+        "splits": splits,
         "totals": totals,
         "sum": sum(totals),
         "classes": len(rows),
@@ -145,13 +147,13 @@ def _images(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
 def _rejects(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """The first rejected inputs, how many there are, and the commonest reasons."""
     artifact = run.output("ImageExampleGen", "rejects")
-    if artifact is None or not artifact.path("rejects.jsonl").is_file():
+    if artifact is None or not exists(artifact.path("rejects.jsonl")):
         return None
     rows: list[dict[str, Any]] = []
     reasons: collections.Counter[str] = collections.Counter()
-    with artifact.path("rejects.jsonl").open(encoding="utf-8", errors="replace") as f:
-        for line in filter(str.strip, f):
-            reject = json.loads(line)
+    with reading(artifact.path("rejects.jsonl")) as f:
+        for line in filter(bytes.strip, f):
+            reject = json.loads(line.decode(errors="replace"))
             reasons[str(reject.get("reason"))] += 1
             if len(rows) < MOST_REJECTS:
                 rows.append(reject)

@@ -6,9 +6,9 @@ not yet so far, has no evaluation.
 
 import logging
 import math
-from pathlib import Path
 from typing import Any
 
+from components.files import exists, on_disk
 from pipeline import pictures
 from pipeline.lineage import Run
 
@@ -130,19 +130,19 @@ def slices(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
 def mistakes(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
     """The wrong predictions that the model was surest of, with their pictures."""
     artifact = run.output("Evaluator", "predictions")
-    if artifact is None or not artifact.path("predictions.parquet").is_file():
+    if artifact is None or not exists(artifact.path("predictions.parquet")):
         return None
     import pyarrow.compute as pc  # half a second, and a failed run has no use for it
     import pyarrow.parquet as pq
 
     # read_table, and a table's own filter, take and cast, would load pandas for nothing.
-    file = pq.ParquetFile(artifact.path("predictions.parquet"))
-    table = file.read(columns=["id", "path", "label", "predicted", "score"])
+    with on_disk(artifact.path("predictions.parquet")) as path:
+        table = pq.ParquetFile(path).read(columns=["id", "path", "label", "predicted", "score"])
     wrong = pc.filter(table, pc.not_equal(table["label"], table["predicted"]))
     order = pc.sort_indices(wrong, sort_keys=[("score", "descending")])
     rows = pc.take(wrong, order[:MOST_MISTAKES]).to_pylist()
     examples = run.output("ImageExampleGen", "examples")
-    folder = examples.path("Split-test") if examples else Path("missing")
+    folder = examples.path("Split-test") if examples else "missing"
     try:
         images = pictures.find_images(folder, [row["id"] for row in rows])
     except Exception:  # the names still say something without the pictures

@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from tfx.types import artifact_utils
 
 from components.data_gate.findings import Finding, label_findings
 from components.errors import DataError
-from components.files import split_files
+from components.files import reading, split_files, write_json
 from components.records import read_records
 
 
@@ -28,8 +27,8 @@ class Executor(base_executor.BaseExecutor):
         found = [*_schema_findings(anomalies), *label_findings(_label_counts(facts))]
 
         gate = artifact_utils.get_single_instance(output_dict["gate"])
-        with open(os.path.join(gate.uri, "gate.json"), "w", encoding="utf-8") as f:
-            json.dump({"passed": not found, "anomalies": [dataclasses.asdict(x) for x in found]}, f)
+        said = {"passed": not found, "anomalies": [dataclasses.asdict(x) for x in found]}
+        write_json(gate.uri, "gate.json", said)
         gate.set_int_custom_property("anomalies", len(found))
 
         if found and exec_properties["on_anomaly"] == "fail":
@@ -44,7 +43,7 @@ def _schema_findings(artifact: Any) -> list[Finding]:
     found = []
     for split in artifact_utils.decode_split_names(artifact.split_names):
         folder = artifact_utils.get_split_uri([artifact], split)
-        with open(os.path.join(folder, "SchemaDiff.pb"), "rb") as f:
+        with reading(os.path.join(folder, "SchemaDiff.pb")) as f:
             anomalies = anomalies_pb2.Anomalies.FromString(f.read())
         for feature, info in sorted(anomalies.anomaly_info.items()):
             found.append(Finding(split, feature, info.description))

@@ -7,14 +7,13 @@ from typing import Any
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.evaluator import predictions, tfma_files
 from components.evaluator.decision import Decision, decide
 from components.evaluator.evaluation import evaluate
-from components.files import split_files, write_json
+from components.files import remove, split_files, write_json
 from components.progress import Progress
 
 
@@ -97,8 +96,7 @@ def _bless(
     )
     files = [constants.NOT_BLESSED_FILE_NAME, constants.BLESSED_FILE_NAME]
     for name in files:  # a killed execution may have left its own verdict here
-        if fileio.exists(path := os.path.join(blessing.uri, name)):
-            fileio.remove(path)
+        remove(os.path.join(blessing.uri, name))
     io_utils.write_string_file(os.path.join(blessing.uri, files[decision.blessed]), "")
     write_json(
         blessing.uri, "blessing.json", {"blessed": decision.blessed, "reasons": decision.reasons}

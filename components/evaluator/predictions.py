@@ -1,6 +1,5 @@
 """Asks models about the test images, once, and keeps what they say without the pixels."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from components.errors import EvaluationError
 from components.evaluator.evaluation import Rows, Scores
+from components.files import write_json, writing
 from components.records import read_records
 
 COLUMN_PREFIX = "column/"
@@ -66,9 +66,9 @@ def write(folder: str, rows: Rows, scores: Scores) -> None:
         "group": rows.groups,
         **{COLUMN_PREFIX + name: values for name, values in rows.columns.items()},
     }
-    pq.write_table(pa.table(table), os.path.join(folder, "predictions.parquet"))
-    with open(os.path.join(folder, "labels.json"), "w", encoding="utf-8") as f:
-        json.dump(scores.classes, f, ensure_ascii=False)
+    with writing(os.path.join(folder, "predictions.parquet")) as path:
+        pq.write_table(pa.table(table), path)
+    write_json(folder, "labels.json", scores.classes)
 
 
 class _Answers:

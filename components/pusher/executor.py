@@ -1,6 +1,5 @@
 """Pushes the model when all who were asked bless it; otherwise says who did not, and why."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.content import content_hash as hash_of
+from components.files import read_json
 from components.pusher.push import push
 
 
@@ -52,8 +52,7 @@ def _objection(input_dict: dict) -> str:
 def _reasons(blessing: Any, name: str) -> str:
     """What the file beside a blessing says, as ": a; b"; empty where there is none."""
     try:
-        with open(os.path.join(blessing.uri, name), encoding="utf-8") as f:
-            reasons = json.load(f).get("reasons")
+        reasons = read_json(os.path.join(blessing.uri, name)).get("reasons")
     except (OSError, ValueError):
         return ""
     return f": {'; '.join(map(str, reasons))}" if reasons else ""

@@ -22,6 +22,7 @@ import filelock
 
 from components.content import content_hash as hash_of
 from components.errors import ServingError
+from components.files import absolute, copy_folder, in_bucket, names
 
 RECORD = ".pushed.json"
 STATE = ".versions.json"
@@ -47,7 +48,7 @@ def push(
     process is killed; two pushers wait for each other.
 
     Args:
-      model_folder: the SavedModel; it is only read.
+      model_folder: the SavedModel, on a disk or in a bucket; it is only read.
       destination: the served folder, on this machine or a mounted volume; made if missing.
       content_hash: `components.content.content_hash` of the model.
       keep: how many versions stay, at least 1. Only what was pushed by this function is removed.
@@ -59,12 +60,12 @@ def push(
       ServingError: the model is missing or is not what the hash says, or the destination cannot
         be written.
     """
-    model, folder = Path(model_folder), Path(os.path.abspath(destination))
-    if "://" in str(destination):
+    model, folder = str(model_folder), Path(os.path.abspath(destination))
+    if in_bucket(destination):
         raise ServingError(
             f"{destination}: a model can be pushed to a folder only; mount it, and give its path"
         )
-    if not model.is_dir():
+    if not names(model):
         raise ServingError(f"{model}: there is no model to push; {retraining(model)}")
     try:
         with _locked(folder):
@@ -98,7 +99,7 @@ def retraining(model_folder: str | Path) -> str:
     Args:
       model_folder: the SavedModel in the Trainer's artifact.
     """
-    artifact = Path(os.path.abspath(model_folder)).parent
+    artifact = os.path.dirname(absolute(model_folder))
     return (
         f"delete the Trainer's folder {artifact} and run again: without it the model is trained "
         "anew, not taken from the cache"
@@ -113,11 +114,11 @@ def _present(folder: Path, content_hash: str) -> int | None:
     return None
 
 
-def _publish(model: Path, folder: Path, content_hash: str) -> int:
+def _publish(model: str, folder: Path, content_hash: str) -> int:
     number = _number(folder, content_hash)
     partial, final = folder / f".pushing-{number}", folder / str(number)
     try:
-        _copy(model, partial)
+        copy_folder(model, partial)
         if hash_of(partial) != content_hash:
             raise ServingError(
                 f"{model}: its content is not {content_hash}, which was trained and evaluated; "
@@ -214,16 +215,6 @@ def _size(path: Path) -> int | None:
 def _files(folder: Path) -> list[Path]:
     """All files but the hidden ones, which a content hash does not count either."""
     return [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-
-
-def _copy(model: Path, partial: Path) -> None:
-    partial.mkdir()
-    for source in sorted(model.rglob("*")):
-        target = partial / source.relative_to(model)
-        if source.is_dir():
-            target.mkdir(exist_ok=True)
-        elif not source.name.startswith("."):
-            shutil.copyfile(source, target)
 
 
 def _sync(path: Path) -> None:

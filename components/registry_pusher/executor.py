@@ -9,6 +9,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.files import absolute, read_json
 from components.registry_pusher.registry import Entry, get_registry, write_registration
 
 
@@ -49,7 +50,7 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
     return Entry(
         name=name,
         content_hash=_fact(pushed, "content_hash"),
-        model_path=os.path.abspath(path_utils.serving_model_dir(model.uri)),
+        model_path=absolute(path_utils.serving_model_dir(model.uri)),
         pushed_path=_fact(pushed, "pushed_destination") or "",
         run_id=run_id,
         pipeline=exec_properties["pipeline_name"],
@@ -90,7 +91,6 @@ def _mapping(artifact: Any, name: str) -> dict[str, Any]:
 def _file(artifact: Any, name: str) -> Any:
     """What a JSON file of an artifact holds, or None where there is none."""
     try:
-        with open(os.path.join(artifact.uri, name), encoding="utf-8") as f:
-            return json.load(f)
+        return read_json(os.path.join(artifact.uri, name))
     except OSError:
         return None

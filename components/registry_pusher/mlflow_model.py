@@ -23,10 +23,11 @@ def write_whole(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
     Raises:
       RegistryError: the SavedModel is gone or was changed.
     """
-    source, partial = entry.model_folder(), folder.with_name(f".{folder.name}.partial")
-    for leftover in (partial, folder):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(source, partial / SAVED_MODEL)
+    partial = folder.with_name(f".{folder.name}.partial")
+    with entry.model_folder() as source:
+        for leftover in (partial, folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.copytree(source, partial / SAVED_MODEL)
     write_mlmodel(partial, entry, mlflow_run_id)
     (folder.parent / "entry.json").write_text(
         json.dumps(entry.to_json(), indent=2), encoding="utf-8"

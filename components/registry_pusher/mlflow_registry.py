@@ -212,7 +212,8 @@ def _log(client: Any, run_id: str, entry: Entry) -> None:
         client.log_batch(run_id, params=params[start : start + 100])
     client.log_dict(run_id, entry.to_json(), "entry.json")
 
-    client.log_artifacts(run_id, str(entry.model_folder()), f"model/{mlflow_model.SAVED_MODEL}")
+    with entry.model_folder() as source:
+        client.log_artifacts(run_id, str(source), f"model/{mlflow_model.SAVED_MODEL}")
     with tempfile.TemporaryDirectory() as folder:
         mlflow_model.write_mlmodel(Path(folder), entry, run_id)
         client.log_artifacts(run_id, folder, "model")

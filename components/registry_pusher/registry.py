@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from components.content import content_hash as hash_of
 from components.errors import ConfigError, RegistryError
+from components.files import exists, in_bucket, on_disk, read_json, write_json
 from components.pusher.push import newest, retraining
 
 
@@ -19,7 +21,7 @@ class Entry:
     Attributes:
       name: the registered model's name.
       content_hash: `components.content.content_hash` of the SavedModel; the identity.
-      model_path: folder of the SavedModel, absolute.
+      model_path: folder of the SavedModel, absolute, on a disk or in a bucket.
       pushed_path: folder of the pushed version, a copy of it.
       run_id: the pipeline run that made it.
       pipeline: the pipeline's name.
@@ -63,15 +65,20 @@ class Entry:
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{key: value for key, value in values.items() if key in known})
 
-    def model_folder(self) -> Path:
-        """Returns a folder that holds this very content: the trained one, or else the pushed.
+    @contextmanager
+    def model_folder(self) -> Iterator[Path]:
+        """A folder on a disk that holds this very content: the trained one, or else the pushed.
 
         Raises:
           RegistryError: neither is there and unchanged.
         """
-        for path in (self.model_path, self.pushed_path):
-            if path and Path(path).is_dir() and hash_of(path) == self.content_hash:
-                return Path(path)
+        # What is on a disk first: it costs no copy.
+        for path in sorted(filter(None, (self.model_path, self.pushed_path)), key=in_bucket):
+            if exists(path):
+                with on_disk(path) as folder:
+                    if hash_of(folder) == self.content_hash:
+                        yield folder
+                        return
         raise RegistryError(
             f"{self.name}: the model with content {self.content_hash} is neither in "
             f"{self.model_path} nor in {self.pushed_path or 'a pushed version'}; "
@@ -186,10 +193,8 @@ def write_registration(path: str | Path, registry: Registry, it: Registered, ent
         "content_hash": entry.content_hash,
         "entry": entry.to_json(),
     }
-    partial = f"{path}.partial"
-    with open(partial, "w", encoding="utf-8") as f:
-        json.dump(values, f, indent=2, ensure_ascii=False, sort_keys=True)
-    os.replace(partial, path)
+    folder, name = os.path.split(path)
+    write_json(folder, name, values)
 
 
 def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Registered:
@@ -206,12 +211,12 @@ def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Register
       RegistryError: the file cannot be read, the model is gone, or the registry does not answer.
     """
     try:
-        said = json.loads(Path(registration).read_text(encoding="utf-8"))
+        said = read_json(registration)
         entry = Entry.from_json(said["entry"])
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise RegistryError(
             f"{registration}: is no registration that could be restored ({e!r}); delete the "
-            f"folder {Path(registration).parent} and run the pipeline again"
+            f"folder {os.path.dirname(registration)} and run the pipeline again"
         ) from None
     registry = get_registry(spec)
     pushed_path = _pushed_anew(entry)

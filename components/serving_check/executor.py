@@ -21,7 +21,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.errors import ServingError
-from components.files import split_files, write_json
+from components.files import on_disk, read_json, remove, split_files, write_json
 from components.records import read_records
 from components.serving_check.comparison import Expected, compare
 from components.serving_check.pictures import choose, kind
@@ -53,7 +53,9 @@ class Executor(base_executor.BaseExecutor):
         wanted = set(chosen)
         sent = [p for i, p in enumerate(_pictures(folder)) if i in wanted]
         expected = _expected(predictions.uri, [id_ for id_, _ in sent])
-        answer = ask(path_utils.serving_model_path(model.uri), [image for _, image in sent])
+        # On this machine's disk, as the served copy will be.
+        with on_disk(path_utils.serving_model_path(model.uri)) as place:
+            answer = ask(str(place), [image for _, image in sent])
 
         verdict = {
             **judge(answer, expected, tolerance),
@@ -142,9 +144,8 @@ def _pictures(folder: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _expected(folder: str, ids: list[str]) -> Expected:
-    table = pq.read_table(
-        os.path.join(folder, "predictions.parquet"), columns=["id", "path", "probabilities"]
-    )
+    with on_disk(os.path.join(folder, "predictions.parquet")) as path:
+        table = pq.read_table(path, columns=["id", "path", "probabilities"])
     position = {id_: i for i, id_ in enumerate(table["id"].to_pylist())}
     missing = [id_ for id_ in ids if id_ not in position]
     if missing:
@@ -153,15 +154,14 @@ def _expected(folder: str, ids: list[str]) -> Expected:
             f"{missing[0]}; run the Evaluator again"
         )
     rows = table.take([position[id_] for id_ in ids])
-    with open(os.path.join(folder, "labels.json"), encoding="utf-8") as f:
-        classes = json.load(f)
+    classes = read_json(os.path.join(folder, "labels.json"))
     flat = pc.list_flatten(rows["probabilities"]).to_numpy()
     return Expected(rows["path"].to_pylist(), classes, flat.reshape(len(ids), len(classes)))
 
 
 def _bless(blessing: types.Artifact, model: types.Artifact, verdict: dict[str, Any]) -> None:
     for name in (_BLESSED, _NOT_BLESSED):  # a killed execution may have left its own verdict
-        Path(blessing.uri, name).unlink(missing_ok=True)
+        remove(os.path.join(blessing.uri, name))
     passed = verdict["passed"]
     io_utils.write_string_file(os.path.join(blessing.uri, _BLESSED if passed else _NOT_BLESSED), "")
     blessing.set_int_custom_property(_PROPERTY, int(passed))

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
 from components.content import content_hash
-from components.files import empty
+from components.files import empty, read_json
 from components.importing import import_object
 from components.progress import Progress
 from components.trainer.fn_args import FnArgs
@@ -101,5 +101,5 @@ def _checkpoints(
 
 
 def _images(fn_args: FnArgs) -> int:
-    with open(os.path.join(fn_args.model_run, "history.json"), encoding="utf-8") as f:
-        return sum(entry["images"] for entry in json.load(f))
+    history = read_json(os.path.join(fn_args.model_run, "history.json"))
+    return sum(entry["images"] for entry in history)

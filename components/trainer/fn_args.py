@@ -1,11 +1,11 @@
 """What the executor hands to a training function, and what it expects of it."""
 
 import dataclasses
-import json
 import os
 from collections.abc import Callable
 from typing import Any
 
+from components.files import write_json
 from components.progress import Progress
 
 
@@ -63,8 +63,7 @@ def write_calibration(folder: str, temperature: float) -> None:
       folder: FnArgs.model_run.
       temperature: 1 where nothing was calibrated.
     """
-    with open(os.path.join(folder, "calibration.json"), "w", encoding="utf-8") as f:
-        json.dump({"temperature": temperature}, f)
+    write_json(folder, "calibration.json", {"temperature": temperature})
 
 
 def write_history(folder: str, history: list[dict[str, Any]]) -> None:
@@ -77,7 +76,4 @@ def write_history(folder: str, history: list[dict[str, Any]]) -> None:
         `auxiliary_loss` (None without that head), `eval_loss` (cross-entropy alone),
         `eval_accuracy` (both None without an eval split), `learning_rate` (of the last step).
     """
-    path = os.path.join(folder, "history.json")
-    with open(f"{path}.partial", "w", encoding="utf-8") as f:
-        json.dump(history, f, indent=1)
-    os.replace(f"{path}.partial", path)
+    write_json(folder, "history.json", history)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from components.files import size
 from components.image_transform.augmentation import get_mix, view_seed
 from components.image_transform.decoding import decode, is_plain_jpeg
 from components.records import untuned
@@ -186,7 +187,7 @@ class Pictures:
         self._vocabulary = Vocabulary(preprocessing.labels)
         self._classes, self._mix = len(preprocessing.labels), get_mix(preprocessing.augment)
         self._memory = None
-        stored = sum(os.path.getsize(file) for file in files)
+        stored = sum(size(file) for file in files)
         if stored < in_memory_bytes:
             self._memory = self._load()
             self.size = len(self._memory[-1]) if self._memory else 0

@@ -1,6 +1,5 @@
 """The records that training reads: which files, what is in them, and what their labels mean."""
 
-import json
 import math
 import mmap
 import os
@@ -11,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.errors import DataError
-from components.files import split_files
+from components.files import read_json, split_files
 from components.image_transform.policies import changes_pictures
 from components.image_transform.preprocessing import Frame, get_preprocess
 from components.records import read_records
@@ -57,10 +56,8 @@ class Preprocessing(NamedTuple):
 
 def load_preprocessing(folder: str) -> Preprocessing:
     """Reads what ImageTransform wrote beside its augmentation graph."""
-    with open(os.path.join(folder, "labels.json"), encoding="utf-8") as f:
-        labels = json.load(f)
-    with open(os.path.join(folder, "preprocessing.json"), encoding="utf-8") as f:
-        facts = json.load(f)
+    labels = read_json(os.path.join(folder, "labels.json"))
+    facts = read_json(os.path.join(folder, "preprocessing.json"))
     height, width = facts["image_size"]
     frame = Frame((height, width), facts["crop_fraction"], facts["resize"])
     return Preprocessing(labels, frame, facts["augment"], folder)

@@ -1,13 +1,13 @@
 """What is served: encoded images in, labels and probabilities out, all in one SavedModel."""
 
 import json
-import os
-import shutil
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from components.content import MODEL_FACTS, code_version, content_hash
+from components.files import writing
 from components.importing import source_hash
 from components.trainer.records import Preprocessing
 
@@ -108,23 +108,20 @@ def get_facts(
 
 
 def export(model: ServedModel, folder: str, facts: dict[str, Any]) -> None:
-    """Writes the SavedModel, whole or not at all.
+    """Writes the SavedModel: whole or not at all, as far as `files.writing` can have it.
 
     Args:
       model: what is served.
       folder: where it goes; what is there is replaced.
       facts: see `get_facts`; they are written beside the graph.
     """
-    partial = f"{folder.rstrip('/')}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     signatures = {
         "serving_default": model.serving_default,
         "serving_examples": model.serving_examples,
     }
-    tf.saved_model.save(model, partial, signatures=signatures)
-    path = os.path.join(partial, MODEL_FACTS)
-    os.makedirs(os.path.dirname(path))
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(facts, f, ensure_ascii=False, indent=1, sort_keys=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.rename(partial, folder)
+    with writing(folder) as partial:
+        tf.saved_model.save(model, partial, signatures=signatures)
+        path = Path(partial, MODEL_FACTS)
+        path.parent.mkdir()
+        text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True)
+        path.write_text(text, encoding="utf-8")

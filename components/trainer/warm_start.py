@@ -1,13 +1,11 @@
 """A network that begins with the weights of an earlier model instead of the Hub module's."""
 
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import tensorflow as tf
 
-from components.files import write_json
+from components.files import read_json, write_json
 from components.trainer.network import Network
 
 _LABELS = "labels.json"
@@ -49,7 +47,7 @@ def begin_from(folder: str, network: Network, labels: Sequence[str], frozen: boo
     path = os.path.join(folder, "weights")
     if not frozen:
         tf.train.Checkpoint(backbone=network.backbone).read(path).expect_partial()
-    known = json.loads(Path(folder, _LABELS).read_text(encoding="utf-8"))
+    known = read_json(os.path.join(folder, _LABELS))
     if known == list(labels):
         tf.train.Checkpoint(head=network.head).read(path).expect_partial()
         return

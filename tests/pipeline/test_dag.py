@@ -1,6 +1,7 @@
 """The wiring, as nodes see it: what reruns, what is left alone, and what stops what."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,6 @@ def test_an_edited_schema_is_read_again_and_an_unchanged_one_is_not(task):
     reviewed(task.folder, ["red", "blue"])
     assert task.run(["ImportSchemaGen"], schema_path=path) == {"ImportSchemaGen": "ran"}
     schema = lineage.node_state(task.store, "run-3", "ImportSchemaGen").output("schema")
-    assert 'value: "blue"' in schema.path("schema.pbtxt").read_text()
+    assert 'value: "blue"' in Path(schema.path("schema.pbtxt")).read_text()
     kept = task.folder / "runs" / "hues" / "schemas"
     assert len(list(kept.glob("*/schema.pbtxt"))) == 2

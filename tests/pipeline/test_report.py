@@ -40,8 +40,8 @@ def encoded(pixels, kind="PNG"):
 
 
 def write_examples(folder, rows):
-    folder.mkdir(parents=True, exist_ok=True)
-    path = str(folder / "data_tfrecord-00000-of-00001.gz")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, "data_tfrecord-00000-of-00001.gz")
     with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions("GZIP")) as writer:
         for row in rows:
             feature = {}
@@ -94,7 +94,7 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
 
     out["preprocessing"] = artifact(root, "ImageTransform", "preprocessing")
     sheet = np.concatenate([np.concatenate(digits[i : i + 8], 1) for i in range(0, 32, 8)])
-    out["preprocessing"].path("contact_sheet.png").write_bytes(
+    Path(out["preprocessing"].path("contact_sheet.png")).write_bytes(
         encoded(sheet.repeat(8, 0).repeat(8, 1))
     )
     out["model"] = artifact(
@@ -122,7 +122,7 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
         }
         for e in range(8)
     ]
-    out["model_run"].path("history.json").write_text(json.dumps(history))
+    Path(out["model_run"].path("history.json")).write_text(json.dumps(history))
 
     counts = np.zeros((len(labels), len(labels)), int)
     said = []
@@ -161,17 +161,17 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
         "confusion": {"labels": list(labels), "counts": counts.tolist()},
     }
     out["evaluation"] = artifact(root, "Evaluator", "evaluation", metrics=json.dumps(overall))
-    out["evaluation"].path("metrics.json").write_text(json.dumps(metrics))
+    Path(out["evaluation"].path("metrics.json")).write_text(json.dumps(metrics))
     out["blessing"] = artifact(root, "Evaluator", "blessing")
     reasons = [
         f"accuracy {accuracy:.3f} is at least 0.9",
         f"accuracy {accuracy:.3f} is no more than 0.005 below the blessed model's 0.950",
     ]
-    out["blessing"].path("blessing.json").write_text(
+    Path(out["blessing"].path("blessing.json")).write_text(
         json.dumps({"blessed": True, "reasons": reasons})
     )
     out["infra_blessing"] = artifact(root, "ServingCheck", "infra_blessing")
-    out["infra_blessing"].path("infra_blessing.json").write_text(
+    Path(out["infra_blessing"].path("infra_blessing.json")).write_text(
         json.dumps(
             {
                 "passed": True,
@@ -183,7 +183,7 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
         root, "Pusher", "pushed_model", pushed=1, pushed_destination="runs/digits/serving/3"
     )
     out["registration"] = artifact(root, "RegistryPusher", "registration")
-    out["registration"].path("registration.json").write_text(
+    Path(out["registration"].path("registration.json")).write_text(
         json.dumps(
             {"registry": "mlflow", "name": "digits", "version": "3", "uri": "x", "created": True}
         )
@@ -211,7 +211,7 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
 
 def write_rejects(rejects, count, reason="is no picture: it is empty"):
     lines = [json.dumps({"path": f"bad/{i}.jpg", "reason": reason}) for i in range(count)]
-    rejects.path("rejects.jsonl").write_text("".join(line + "\n" for line in lines))
+    Path(rejects.path("rejects.jsonl")).write_text("".join(line + "\n" for line in lines))
 
 
 def failed_in(run, node_id, message):
@@ -301,7 +301,7 @@ def test_a_baseline_is_compared_on_the_pictures_that_it_can_know(tmp_path):
         "overall": {"accuracy": 0.97},
         "new_classes": ["8", "9"],
     }
-    evaluation.path("metrics.json").write_text(json.dumps(metrics))
+    Path(evaluation.path("metrics.json")).write_text(json.dumps(metrics))
     words = report_of(run, tmp_path).words
     assert "95.0 % +2.0 points since, on the 160 pictures whose label it knows" in words
     assert "does not know 8, 9; both are compared on the other 160 pictures" in words
@@ -311,7 +311,7 @@ def test_anomalies_that_only_warned_are_listed(tmp_path):
     run = a_run(tmp_path, test=20, wrong=2)
     gate = artifact(tmp_path, "DataGate", "gate")
     found = {"split": "eval", "feature": "label", "reason": "unexpected value <b>"}
-    gate.path("gate.json").write_text(json.dumps({"passed": False, "anomalies": [found]}))
+    Path(gate.path("gate.json")).write_text(json.dumps({"passed": False, "anomalies": [found]}))
     at = [node.id for node in run.nodes].index("DataGate")
     run.nodes[at] = dataclasses.replace(run.nodes[at], outputs={"gate": [gate]})
     assert "Anomalies eval: label: unexpected value <b>" in report_of(run, tmp_path).words
@@ -388,7 +388,7 @@ def test_every_picture_has_an_alternative_text(good):
 def test_a_model_that_is_not_blessed_says_why(tmp_path):
     run = a_run(tmp_path)
     reasons = ["accuracy 0.955 is below 0.99"]
-    run.output("Evaluator", "blessing").path("blessing.json").write_text(
+    Path(run.output("Evaluator", "blessing").path("blessing.json")).write_text(
         json.dumps({"blessed": False, "reasons": reasons})
     )
     words = report_of(run, tmp_path).words
@@ -412,12 +412,16 @@ def test_a_run_of_which_nothing_is_known_has_a_report(tmp_path):
 
 def test_files_that_went_missing_or_are_damaged_are_named_not_raised(tmp_path):
     run = a_run(tmp_path, test=20, wrong=2)
-    run.output("Evaluator", "evaluation").path("metrics.json").write_text('{"overall": {"accu')
-    run.output("Evaluator", "predictions").path("predictions.parquet").write_bytes(b"PAR1?")
-    run.output("ImageTransform", "preprocessing").path("contact_sheet.png").write_bytes(b"GIF89a")
-    facts = next(run.output("ImageExampleGen", "facts").path("Split-train").iterdir())
+    Path(run.output("Evaluator", "evaluation").path("metrics.json")).write_text(
+        '{"overall": {"accu'
+    )
+    Path(run.output("Evaluator", "predictions").path("predictions.parquet")).write_bytes(b"PAR1?")
+    Path(run.output("ImageTransform", "preprocessing").path("contact_sheet.png")).write_bytes(
+        b"GIF89a"
+    )
+    facts = next(Path(run.output("ImageExampleGen", "facts").path("Split-train")).iterdir())
     facts.write_bytes(facts.read_bytes()[:40])
-    run.output("Trainer", "model_run").path("history.json").unlink()
+    Path(run.output("Trainer", "model_run").path("history.json")).unlink()
     words = report_of(run, tmp_path).words
     assert "Not shown" in words
     for part in ("figures", "mistakes", "sheet", "images"):
@@ -434,7 +438,7 @@ def test_pictures_that_cannot_be_read_are_placeholders(tmp_path):
 
 def test_mistakes_are_shown_without_their_pictures_where_the_examples_are_gone(tmp_path):
     run = a_run(tmp_path, test=20, wrong=2)
-    shard = next(run.output("ImageExampleGen", "examples").path("Split-test").iterdir())
+    shard = next(Path(run.output("ImageExampleGen", "examples").path("Split-test")).iterdir())
     shard.write_bytes(b"no gzip")
     words = report_of(run, tmp_path).words
     assert words.count("This picture cannot be shown") == 2 and "2 of 20 test pictures" in words
@@ -498,7 +502,7 @@ def test_the_file_stays_below_five_megabytes(tmp_path):
     run = a_run(
         tmp_path, labels=("a" * 5000, "b" * 5000), test=60, wrong=40, picture=lambda i: noise
     )
-    sheet = run.output("ImageTransform", "preprocessing").path("contact_sheet.png")
+    sheet = Path(run.output("ImageTransform", "preprocessing").path("contact_sheet.png"))
     sheet.write_bytes(encoded(rng.integers(0, 256, (2000, 1500, 3))))
     write_rejects(run.output("ImageExampleGen", "rejects"), 5000, reason="odd " * 500)
     page = report_of(run, tmp_path)
