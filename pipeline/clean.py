@@ -17,6 +17,7 @@ from pipeline.config import Push
 from pipeline.places import Places
 
 _VERDICTS = ("ModelBlessing", "InfraBlessing")  # a few bytes each, by which a baseline is found
+_FACTS = "facts"  # without pixels; with the groups that hold the split together, for any later run
 _GOING_ON_SECONDS = 14 * 24 * 3600.0
 
 
@@ -43,8 +44,8 @@ def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
     """Finds what the runs before the newest ones hold that nothing needs any more.
 
     What stays: all that the newest runs and those still going on have made or read, the latest
-    blessed model, every model that a registry alias points at, and the groups of pictures that
-    a kept run goes on from, since they hold the split together.
+    blessed model, every model that a registry alias points at, and all facts, since a later run
+    takes the groups in them for its split.
 
     Args:
       store: the metadata store.
@@ -56,21 +57,16 @@ def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
     """
     runs = lineage.run_ids(store, places.name)
     executions = {run_id: _executions(store, run_id) for run_id in runs}
-    going_on = {run_id for run_id in runs if any(map(_is_going_on, executions[run_id]))}
+    going_on = {run_id for run_id in runs if _is_going_on(store, run_id)}
     kept = [run_id for run_id in runs if run_id in (*runs[-keep:], *going_on)]
     old = [run_id for run_id in runs if run_id not in kept]
 
     artifacts = {a.id: a for a in _artifacts(store, places)}
-    by_uri = {a.uri: a.id for a in artifacts.values()}
     needed: dict[int, str] = {}
     for run_id in kept:
         ids = [execution.id for execution in executions[run_id]]
         for event in store.get_events_by_execution_ids(ids) if ids else []:
             needed.setdefault(event.artifact_id, f"run {run_id}")
-        for execution in executions[run_id]:
-            history = by_uri.get(_text(execution, "history"))
-            if history is not None:
-                needed.setdefault(history, f"the groups of run {run_id}")
     for model_id, why in _models(store, places, artifacts.values()):
         needed.setdefault(model_id, why)
 
@@ -78,7 +74,9 @@ def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
     free = [
         artifact
         for artifact in artifacts.values()
-        if artifact.id not in needed and types[artifact.type_id] not in _VERDICTS
+        if artifact.id not in needed
+        and types[artifact.type_id] not in _VERDICTS
+        and os.path.basename(os.path.dirname(artifact.uri)) != _FACTS
     ]
     of_kept = {f"run {run_id}" for run_id in kept}
     kept_for = [
@@ -103,7 +101,7 @@ def free(store: mlmd.MetadataStore, places: Places, planned: Plan) -> None:
     for run_id in planned.old:
         places.log(run_id).unlink(missing_ok=True)
         for execution in _executions(store, run_id):
-            for folder in _system_folders(places, execution.id):
+            for folder in _leftovers(places, execution):
                 _remove(folder)
 
 
@@ -120,12 +118,17 @@ def _artifacts(store: mlmd.MetadataStore, places: Places) -> list[pb.Artifact]:
     return [a for a in found if a.state != pb.Artifact.DELETED and a.uri.startswith(root)]
 
 
-def _is_going_on(execution: pb.Execution) -> bool:
-    """Whether an execution may still be at work; a killed one looks so for ever."""
-    age = time.time() - execution.last_update_time_since_epoch / 1000
-    return execution.last_known_state in (pb.Execution.NEW, pb.Execution.RUNNING) and (
-        age < _GOING_ON_SECONDS
+def _is_going_on(store: mlmd.MetadataStore, run_id: str) -> bool:
+    """Whether a run may still be at work: neither failed nor through, and not forgotten."""
+    run = lineage.read_run(store, run_id)
+    if run is None or time.time() - run.started > _GOING_ON_SECONDS:
+        return False
+    states = [node.state for node in run.nodes]
+    at_work = any(
+        execution.last_known_state in (pb.Execution.NEW, pb.Execution.RUNNING)
+        for execution in _executions(store, run_id)
     )
+    return at_work or ("skipped" in states and "failed" not in states)
 
 
 def _models(
@@ -136,12 +139,13 @@ def _models(
     of = {
         name: [a for a in artifacts if types[a.type_id] == name] for name in ("Model", *_VERDICTS)
     }
-    passed = {_number(b, "current_model_id") for b in of["InfraBlessing"] if _number(b, "blessed")}
+    last = sorted(of["InfraBlessing"], key=lambda b: b.id)  # of several verdicts the last counts
+    passed = {_number(b, "current_model_id"): _number(b, "blessed") for b in last}
     there = {a.id for a in of["Model"]}
     found = []
     for blessing in sorted(of["ModelBlessing"], key=lambda b: b.id, reverse=True):
         model_id = _number(blessing, "current_model_id")
-        if _number(blessing, "blessed") and model_id in passed and model_id in there:
+        if _number(blessing, "blessed") and passed.get(model_id) and model_id in there:
             found.append((model_id, "the latest blessed model"))
             break
     aliases = _aliases(store, places)
@@ -175,10 +179,17 @@ def _text(entry: Any, name: str) -> str:
     return entry.custom_properties[name].string_value if name in entry.custom_properties else ""
 
 
-def _system_folders(places: Places, execution_id: int) -> list[str]:
-    inside = os.path.join(".system", "executor_execution", str(execution_id))
-    folders = [os.path.join(places.artifacts, node, inside) for node in names(places.artifacts)]
-    return [folder for folder in folders if exists(folder)]
+def _leftovers(places: Places, execution: pb.Execution) -> list[str]:
+    """What an execution leaves beside its artifacts; of one that did not end well, all of it."""
+    found = []
+    for node in names(places.artifacts):
+        inside = [os.path.join(".system", "executor_execution")]
+        if execution.last_known_state not in lineage.GOOD_STATES:
+            inside += [
+                key for key in names(os.path.join(places.artifacts, node)) if key != ".system"
+            ]
+        found += [os.path.join(places.artifacts, node, key, str(execution.id)) for key in inside]
+    return [folder for folder in found if exists(folder)]
 
 
 def _remove(uri: str) -> None:

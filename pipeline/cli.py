@@ -258,7 +258,8 @@ def clean(
                 click.echo(f"  stays for {why}: {uri}")
         if found.artifacts and not yes and not click.confirm("Remove them?", err=as_json):
             sys.exit(1)
-        free(store, places, found)
+        # Once more, for somebody may have begun a run since.
+        free(store, places, plan(store, places, keep))
     if as_json:
         print_json(facts)
     else:

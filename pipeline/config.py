@@ -290,8 +290,9 @@ class Evaluate(Section):
     )
     on_tie: Literal["push", "keep"] = Field(
         "push",
-        description="What follows where candidate and latest blessed model differ, either way, by "
-        "no more than no_worse_than_blessed_by: 'push' takes the newer one, 'keep' the blessed.",
+        description="What follows where candidate and latest blessed model know the same classes "
+        "and differ in no metric, either way, by more than its no_worse_than_blessed_by: 'push' "
+        "takes the newer one, 'keep' the blessed.",
     )
     slices: tuple[str, ...] = Field(
         ("label",), description="Metrics apart for each value of: label, or a manifest column."

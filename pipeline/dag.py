@@ -100,12 +100,13 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         )
     warm_start = None
     if config.train.warm_start:
-        warm_start = create_warm_start(transformed.outputs["transformed_examples"])
+        warm_start = create_warm_start(images.outputs["facts"])
     trainer = Trainer(
         examples=images.outputs["examples"],
         transformed_examples=transformed.outputs["transformed_examples"],
         preprocessing=transformed.outputs["preprocessing"],
         features=features.outputs["features"] if features else None,
+        facts=images.outputs["facts"],
         warm_start=warm_start.outputs["model"] if warm_start else None,
         run_fn=config.train.run_fn,
         model=_json(config.model),

@@ -1,11 +1,13 @@
 """Metadata stores by their address: a SQLite file here, a MySQL server for many machines."""
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from components.errors import ConfigError, StoreError
+from components.registry_pusher.addresses import holds_secret
 
 if TYPE_CHECKING:
     import ml_metadata as mlmd
@@ -15,6 +17,7 @@ USER, PASSWORD = "GRAFT_METADATA_USER", "GRAFT_METADATA_PASSWORD"
 """Environment variables with which a server is logged in to."""
 
 _PORT = 3306
+_WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds
 
 
 def check_uri(uri: str) -> None:
@@ -23,17 +26,19 @@ def check_uri(uri: str) -> None:
     Raises:
       ConfigError: it is none, with the reason.
     """
+    if holds_secret(uri) or "?" in uri or "#" in uri:
+        # Without the address itself, which may hold a password.
+        raise ConfigError(
+            "holds a user, a password or options, which would stand in every report and log; give "
+            "mysql://HOST:PORT/DATABASE: the rest comes from the secret"
+        )
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         raise ConfigError(f"{uri}: has no valid port; give mysql://HOST:PORT/DATABASE") from None
-    if parts.username or parts.password:
-        # Without the address itself, which holds the password.
-        raise ConfigError(
-            "holds a user or a password, which would stand in every report and log; remove them: "
-            "they come from the secret"
-        )
+    if parts.username:
+        raise ConfigError(f"{uri}: names a user; remove it: user and password come from the secret")
     if parts.scheme in ("sqlite", "file", "") or uri.endswith(".db"):
         raise ConfigError(
             f"{uri}: SQLite lets one machine write; tasks on a cluster are many, and a file lock "
@@ -91,10 +96,17 @@ def open_store(address: str | Path) -> "mlmd.MetadataStore":
     """
     import ml_metadata as mlmd
 
+    config = connection(address)
     try:
-        return mlmd.MetadataStore(connection(address))
-    except ConfigError:
-        raise
+        for wait in _WAITS:
+            try:
+                return mlmd.MetadataStore(config)
+            except mlmd.errors.StatusError as e:
+                # Two that open an empty database at once both make the tables.
+                if "concurrent" not in str(e):
+                    raise
+                time.sleep(wait)
+        return mlmd.MetadataStore(config)
     except Exception as e:  # mlmd raises what its C++ code happens to
         reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
         if "://" in str(address):

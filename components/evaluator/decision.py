@@ -48,8 +48,8 @@ def decide(
       comparison: with the latest blessed model; None where there is none yet, in which case what
         is asked of the comparison counts as met.
       why_none: why there is no comparison, as a clause.
-      on_tie: what follows where the two differ, either way, by no more than is allowed: "push"
-        blesses the candidate, "keep" does not.
+      on_tie: what follows where the two differ in no compared metric, either way, by more than is
+        allowed, and know the same classes: "push" blesses the candidate, "keep" does not.
 
     Returns:
       The decision. Without any threshold nothing is blessed, as in TFX: a gate that someone
@@ -65,11 +65,13 @@ def decide(
         if at_least is not None:
             checks.append(_absolute(name, metrics[name], at_least))
         if allowed is not None:
-            checks.append(_relative(name, allowed, comparison, why_none, on_tie))
+            checks.append(_relative(name, allowed, comparison, why_none))
     if not checks:
         return Decision(
             False, ["no threshold is set: give evaluate.thresholds one, such as at_least: 0"]
         )
+    if on_tie == "keep" and (tie := _tie(thresholds, comparison)):
+        checks.append((False, tie))
     # What decided stands first.
     reasons = [sentence for _, sentence in sorted(checks, key=lambda check: check[0])]
     compared = any(t.get("no_worse_than_blessed_by") is not None for t in thresholds.values())
@@ -90,7 +92,7 @@ def _absolute(name: str, value: float, at_least: float) -> tuple[bool, str]:
 
 
 def _relative(
-    name: str, allowed: float, comparison: Comparison | None, why_none: str, on_tie: str
+    name: str, allowed: float, comparison: Comparison | None, why_none: str
 ) -> tuple[bool, str]:
     if comparison is None:
         return True, f"{name} has nothing to be compared with: {why_none}"
@@ -101,15 +103,31 @@ def _relative(
     ours, theirs = comparison.candidate[name], comparison.blessed[name]
     below = theirs - ours
     shown, blessed, difference, bound = figures([ours, theirs, below, allowed])
-    if on_tie == "keep" and abs(below) <= allowed + _ROUNDING:
-        return False, (
-            f"{name} {shown} and the blessed model's {blessed} are a tie, within {bound}; "
-            "evaluate.on_tie keeps the blessed model"
-        )
     if below <= _ROUNDING:
         return True, f"{name} {shown} is no worse than the blessed model's {blessed}"
     sentence = f"{name} {shown} is {difference} below the blessed model's {blessed}; "
     return below <= allowed + _ROUNDING, f"{sentence}at most {bound} is allowed"
+
+
+def _tie(
+    thresholds: Mapping[str, Mapping[str, float | None]], comparison: Comparison | None
+) -> str | None:
+    """That candidate and blessed model are alike, as a sentence; None where they are not."""
+    if comparison is None or not comparison.images or comparison.new_classes:
+        return None
+    said = []
+    for name, threshold in sorted(thresholds.items()):
+        allowed = threshold.get("no_worse_than_blessed_by")
+        if allowed is None:
+            continue
+        ours, theirs = comparison.candidate[name], comparison.blessed[name]
+        if abs(ours - theirs) > allowed + _ROUNDING:
+            return None
+        shown, blessed, bound = figures([ours, theirs, allowed])
+        said.append(f"{name} {shown} and the blessed model's {blessed}, within {bound}")
+    if not said:
+        return None
+    return f"a tie: {', '.join(said)}; evaluate.on_tie keeps the blessed model"
 
 
 def figures(values: Iterable[float], fewest: int = 3, most: int = 6) -> list[str]:

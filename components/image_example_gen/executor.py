@@ -19,7 +19,7 @@ from components.files import empty
 from components.image_example_gen import findings, work
 from components.image_example_gen.findings import Placed
 from components.image_example_gen.grouping import Earlier, Seen, group_key, join
-from components.image_example_gen.history import read_history, write_history
+from components.image_example_gen.history import read_history, write_contents, write_history
 from components.image_example_gen.listing import SPLITS, Entry, Reject
 from components.image_example_gen.reading import units
 from components.image_example_gen.sources import (
@@ -70,6 +70,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _check_places(places, len(refused), crowd, listing, settings)
         self._write(places, examples.uri, facts.uri)
         write_history(facts.uri, places, history)
+        write_contents(facts.uri, places)
         notes = [*crowd, *_notes(places, settings["near_copies"])]
         _describe(examples, facts, places, len(refused), listing, notes)
 

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from components.files import read_json, write_json
 from components.image_example_gen.grouping import Earlier
+from components.image_example_gen.listing import SPLITS
 from components.image_example_gen.work import Place
 
+CONTENTS = "contents.json"
+"""In the folder of `facts`: {split: [hash of a picture's bytes]}."""
 FILE = "groups.jsonl"
 """In the folder of `facts`: one {"path", "content", "near", "group"} a line, the earliest first."""
 
@@ -23,6 +27,30 @@ def read_history(uri: str) -> list[Earlier]:
         return []
     with tf.io.gfile.GFile(os.path.join(uri, FILE)) as file:
         return [Earlier(**json.loads(line)) for line in file]
+
+
+def write_contents(uri: str, places: Sequence[Place]) -> None:
+    """Writes down which pictures stand in which split, beside the facts.
+
+    Args:
+      uri: of the artifact `facts`.
+      places: the pictures.
+    """
+    splits = {split: [p.found.content for p in places if p.split == split] for split in SPLITS}
+    write_json(uri, CONTENTS, splits)
+
+
+def read_contents(uri: str, split: str) -> set[str] | None:
+    """The hashes of the pictures of a split, or None where nobody has written them down.
+
+    Args:
+      uri: of an artifact `facts`.
+      split: train, eval or test.
+    """
+    try:
+        return set(read_json(os.path.join(uri, CONTENTS))[split])
+    except FileNotFoundError:
+        return None
 
 
 def write_history(uri: str, places: Sequence[Place], history: Sequence[Earlier]) -> None:

@@ -30,6 +30,7 @@ class TrainerSpec(component_spec.ComponentSpec):
         "transformed_examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "preprocessing": component_spec.ChannelParameter(type=Preprocessing),
         "features": component_spec.ChannelParameter(type=Features, optional=True),
+        "facts": component_spec.ChannelParameter(type=standard_artifacts.Examples, optional=True),
         # Optional also at run time: the first run finds no model to begin from.
         "warm_start": component_spec.ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
@@ -44,8 +45,9 @@ class Trainer(base_component.BaseComponent):
 
     Outputs:
       model: a SavedModel in TFX's serving folder and `weights/`, from which a later training may
-        begin; with the custom properties content_hash, module_handle, module_hash, trained_on (URI
-        of the examples), began_from (URI of a model, or ""), checkpoints (the folder's name) and
+        begin; with the custom properties content_hash, module_handle, module_hash, learnt_from
+        (JSON: URIs of the facts of all that it has ever been trained on), head (its import path),
+        began_from (URI of a model, or ""), checkpoints (the folder's name) and
         images (how many pictures were trained on, counted again in each epoch).
       model_run: `history.json` and TensorBoard's `logs/`.
     """
@@ -66,6 +68,7 @@ class Trainer(base_component.BaseComponent):
         checkpoints: str,
         own_code: str = "",
         features: types.BaseChannel | None = None,
+        facts: types.BaseChannel | None = None,
         warm_start: types.BaseChannel | None = None,
     ):
         """Args:
@@ -80,6 +83,7 @@ class Trainer(base_component.BaseComponent):
         checkpoints: folder for the checkpoints that survive a kill, one folder in it a training.
         own_code: `importing.source_hash` of what the configuration names by import path.
         features: FeatureExtractor's, for the head-only phases in front; None where there is none.
+        facts: of the examples; their URI is written onto the model, for a later warm start.
         warm_start: the model to begin from; None: the Hub module. It may hold nothing.
         """
         super().__init__(
@@ -88,6 +92,7 @@ class Trainer(base_component.BaseComponent):
                 transformed_examples=transformed_examples,
                 preprocessing=preprocessing,
                 features=features,
+                facts=facts,
                 warm_start=warm_start,
                 run_fn=run_fn,
                 model_section=model,

@@ -20,6 +20,9 @@ from components.trainer.fn_args import FnArgs
 from components.trainer.records import record_files
 from components.trainer.warm_start import weights_folder
 
+LOCK_SECONDS = 150.0
+"""Longer than NFS takes to give up a client that is gone (90 s by default)."""
+
 
 class Executor(base_executor.BaseExecutor):
     """See component.py for inputs, outputs and properties."""
@@ -57,21 +60,26 @@ class Executor(base_executor.BaseExecutor):
         model.set_string_custom_property("module_handle", fn_args.model["backbone"]["handle"])
         model.set_string_custom_property("module_hash", exec_properties["module_hash"])
         model.set_int_custom_property("images", _images(fn_args))
-        examples = artifact_utils.get_single_instance(input_dict["transformed_examples"])
-        model.set_string_custom_property("trained_on", examples.uri)
+        facts = [artifact.uri for artifact in input_dict.get("facts", [])]
+        before = json.loads(earlier.get_string_custom_property("learnt_from")) if earlier else []
+        model.set_string_custom_property("learnt_from", json.dumps([*before, *facts]))
+        model.set_string_custom_property("head", fn_args.model["head"])
         model.set_string_custom_property("began_from", earlier.uri if earlier else "")
         # They go once the execution is on record: `pipeline/finish.py`.
         model.set_string_custom_property("checkpoints", os.path.basename(fn_args.checkpoints))
 
 
 def _warm_start(input_dict: dict, exec_properties: dict[str, Any]) -> Any:
-    """The model to begin from, or None: one on another module has no weights for this one."""
+    """The model to begin from, or None: one on another module, or with another head, has no weights
+    for this one."""
     (model,) = input_dict.get("warm_start") or [None]
     if model is None:
         return None
-    if model.get_string_custom_property("module_hash") != exec_properties["module_hash"]:
-        logging.warning("%s is of another Hub module: the training begins anew", model.uri)
-        return None
+    head = json.loads(exec_properties["model_section"])["head"]
+    for name, value in (("module_hash", exec_properties["module_hash"]), ("head", head)):
+        if model.get_string_custom_property(name) != value:
+            logging.warning("%s has another %s: the training begins anew", model.uri, name)
+            return None
     return model
 
 
@@ -92,8 +100,12 @@ def _checkpoints(
     # The lock is the kernel's: it goes with a killed process, and the retry finds it free.
     lock = filelock.FileLock(os.path.join(place, f".{name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        # Not at once: of a machine that was lost, a network's file system keeps locks for a while.
+        lock.acquire(timeout=LOCK_SECONDS)
     except filelock.Timeout:
+        logging.warning(
+            "%s: another execution trains the same; this one begins anew", lock.lock_file
+        )
         name = f"{name}-{uuid.uuid4().hex[:8]}"
         lock = filelock.FileLock(os.path.join(place, f".{name}.lock"))
         lock.acquire()

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from components.errors import TrainingError
 from components.files import read_json, write_json
 from components.trainer.network import Network
 
@@ -43,16 +45,34 @@ def begin_from(folder: str, network: Network, labels: Sequence[str], frozen: boo
       network: is changed.
       labels: its classes.
       frozen: whether no phase will train the backbone: then it stays the module's own.
+
+    Raises:
+      TrainingError: they are the weights of another network.
     """
     path = os.path.join(folder, "weights")
+    try:
+        _restore(path, network, read_json(os.path.join(folder, _LABELS)), labels, frozen)
+    except (AssertionError, ValueError) as e:
+        raise TrainingError(
+            f"train.warm_start: the weights in {folder} do not fit this network ({e}); set "
+            "train.warm_start to false for one run"
+        ) from None
+
+
+def _restore(
+    path: str, network: Network, known: list[str], labels: Sequence[str], frozen: bool
+) -> None:
+    def read(**part: Any) -> None:
+        status = tf.train.Checkpoint(**part).read(path)
+        status.assert_existing_objects_matched().expect_partial()
+
     if not frozen:
-        tf.train.Checkpoint(backbone=network.backbone).read(path).expect_partial()
-    known = read_json(os.path.join(folder, _LABELS))
+        read(backbone=network.backbone)
     if known == list(labels):
-        tf.train.Checkpoint(head=network.head).read(path).expect_partial()
+        read(head=network.head)
         return
     earlier = network.new_head(len(known))
-    tf.train.Checkpoint(head=earlier).read(path).expect_partial()
+    read(head=earlier)
     both = [label for label in labels if label in known]
     to, of = [labels.index(label) for label in both], [known.index(label) for label in both]
     for variable, value in zip(network.head.variables, earlier.variables, strict=True):

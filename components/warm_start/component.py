@@ -5,20 +5,20 @@ from tfx.dsl.components.common import resolver
 from tfx.types import standard_artifacts
 
 from components.baseline.component import of_all_runs
-from components.warm_start.strategy import LatestBlessedOfOtherExamples
+from components.warm_start.strategy import LatestBlessedOfOtherPictures
 
 
 def create_warm_start(
-    transformed_examples: types.OutputChannel,
+    facts: types.OutputChannel,
     trainer: str = "Trainer",
     evaluator: str = "Evaluator",
     serving: str = "ServingCheck",
 ) -> resolver.Resolver:
-    """Returns the node "WarmStart", with the latest model that passed both gates, save those
-    trained on the very examples that will be trained on.
+    """Returns the node "WarmStart", with the latest model that passed both gates and has learnt
+    other pictures than this run's, see the strategy.
 
     Args:
-      transformed_examples: what will be trained on.
+      facts: of what will be trained on.
       trainer: id of the node that gives the models.
       evaluator: id of the node that gives the blessings.
       serving: id of the node that gives the infra blessings.
@@ -27,9 +27,9 @@ def create_warm_start(
       A node whose output `model` holds one artifact, or none.
     """
     return resolver.Resolver(
-        strategy_class=LatestBlessedOfOtherExamples,
+        strategy_class=LatestBlessedOfOtherPictures,
         model=of_all_runs(standard_artifacts.Model, trainer),
         model_blessing=of_all_runs(standard_artifacts.ModelBlessing, evaluator),
         infra_blessing=of_all_runs(standard_artifacts.InfraBlessing, serving),
-        transformed_examples=transformed_examples,
+        facts=facts,
     ).with_id("WarmStart")

@@ -123,7 +123,9 @@ def submit(
         print_json({**answer, "state": end.state, "tasks": end.tasks, "error": end.error})
     elif end.error:
         click.echo(end.error)
-    sys.exit(0 if end.state == "SUCCEEDED" else 1)
+    # Before release 2.5 a run with an exit task succeeds whatever happened before that.
+    failed = end.state != "SUCCEEDED" or "FAILED" in end.tasks.values()
+    sys.exit(1 if failed else 0)
 
 
 @click.group()

@@ -16,6 +16,9 @@ from pipeline.terminal import library_noise_to
 
 # Kubeflow's own command writes the function's source into the file; the image has it.
 _COMMAND = ["sh", "-c", 'exec env _KFP_RUNTIME=true python3 -m kfp.dsl.executor_main "$@"', "task"]
+_RETRIED_FOR = "2592000s"
+"""Argo counts it from a task's first start, and ends a retry that is at work by then; the SDK takes
+no more than an hour."""
 _ARGUMENTS = ["--component_module_path", "pipeline/kubeflow/tasks.py"]
 
 NOT_ON_VERTEX = (
@@ -64,14 +67,15 @@ def compile_pipeline(
     check_for_cluster(config)
 
     with library_noise_to(Path(os.devnull)):
-        from pipeline.kubeflow.graph import build
+        from pipeline.kubeflow.graph import REPORT, build
         from pipeline.start import graph_of
 
         graph = graph_of(config)
-    if unknown := sorted(set(config.kubeflow.nodes) - set(graph)):
+    known = [*graph, REPORT]
+    if unknown := sorted(set(config.kubeflow.nodes) - set(known)):
         raise ConfigError(
             f"{path}: kubeflow.nodes: there is no node {', '.join(unknown)}; "
-            f"there are: {', '.join(graph)}"
+            f"there are: {', '.join(known)}"
         )
     component = build(config.name, text, graph, config.kubeflow, exit_task)
     defaults = {CONFIG: text, **{p.name: "" for p in PARAMETERS}}
@@ -107,6 +111,10 @@ def _file(component: Any) -> str:
         container = executor["container"]
         container["command"] = _COMMAND
         container["args"] = [*_ARGUMENTS, *container["args"]]
+    for part in (spec["root"], *spec["components"].values()):
+        for task in part.get("dag", {}).get("tasks", {}).values():
+            if "retryPolicy" in task:
+                task["retryPolicy"]["backoffMaxDuration"] = _RETRIED_FOR
     documents = [spec]
     if platform := json_format.MessageToDict(component.platform_spec):
         documents.append(platform)

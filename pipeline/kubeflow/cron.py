@@ -27,7 +27,7 @@ def check_cron(cron: str) -> str:
     if len(fields) == 5 and croniter.is_valid(cron):
         raise ConfigError(
             f"cron {cron!r}: has five fields, and Kubeflow Pipelines reads six, seconds first; "
-            f"write {'0 ' + ' '.join(fields)!r}"
+            f"write {'0 ' + ' '.join([*fields[:4], _sundays(fields[4])])!r}"
         )
     if len(fields) != 6:
         raise ConfigError(f"cron {cron!r}: has {len(fields)} fields; give six: {_FIELDS}")
@@ -82,6 +82,13 @@ def next_times(cron: str, after: datetime.datetime, count: int = 3) -> list[date
     except CroniterBadDateError:  # 31 February, for one
         pass
     return found
+
+
+def _sundays(days: str) -> str:
+    """The days of the week with Sunday as 0, where five-field crons have 7 too."""
+    if re.fullmatch(r"[0-6]-7", days):  # the server reads ranges upwards alone
+        return f"0,{days[0]}-6" if days[0] not in "06" else "*" if days[0] == "0" else "0,6"
+    return re.sub(r"(?<![0-9/-])7(?![0-9])", "0", days)
 
 
 def _server_reads(field: str, low: int, high: int) -> bool:

@@ -107,12 +107,7 @@ def _place(task: dsl.PipelineTask, placement: Placement, settings: Kubeflow) -> 
         task.set_accelerator_type(placement.accelerator.type)
         task.set_accelerator_limit(placement.accelerator.count)
     if placement.retry.times:
-        task.set_retry(
-            placement.retry.times,
-            placement.retry.wait,
-            placement.retry.factor,
-            placement.retry.longest_wait,
-        )
+        task.set_retry(placement.retry.times, placement.retry.wait, placement.retry.factor)
     volume, metadata = settings.volume, settings.metadata
     kubernetes.mount_pvc(task, volume.claim, volume.mount_path)
     kubernetes.use_secret_as_env(task, metadata.secret, {"username": USER, "password": PASSWORD})

@@ -25,7 +25,7 @@ def task_page(run: Run, node_id: str) -> str:
     node = run.node(node_id)
     seconds = f", {node.seconds:,.1f} s" if node.state == "ran" else ""
     lines = [f"# {node_id}", "", f"{_STATES[node.state]}{seconds}, in run `{run.id}`"]
-    if node.error:
+    if node.error and node.state == "failed":  # not of an attempt before a good one
         lines += ["", "```", node.error.replace("```", "'''"), "```"]
     if node_id in ("Evaluator", "ServingCheck"):
         lines += ["", *_verdict(run, node_id)]

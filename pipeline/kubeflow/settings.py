@@ -14,7 +14,8 @@ ACCELERATOR_NODES = ("Trainer",)
 """Nodes that get an accelerator where the configuration says nothing: it is idle in the others."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
+Cores = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$|^[0-9]+m$")]
+Bytes = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?([KMGTPE]i?)?$")]
 Folder = Annotated[str, Field(pattern=r"^/[^/].*$")]
 
 
@@ -95,9 +96,6 @@ class Retry(Section):
     factor: float = Field(
         2.0, ge=1.0, le=10.0, description="By what the wait grows from one retry to the next."
     )
-    longest_wait: Annotated[str, Field(pattern=r"^[1-9][0-9]*[smh]$")] = Field(
-        "10m", description="The wait grows no further than this."
-    )
 
 
 class Variable(Section):
@@ -110,10 +108,10 @@ class Variable(Section):
 class Placement(Section):
     """What one task asks of the cluster."""
 
-    cpu: Quantity | None = Field(None, description="CPU requested, such as 2 or 500m.")
-    cpu_limit: Quantity | None = Field(None, description="CPU at most.")
-    memory: Quantity | None = Field(None, description="Memory requested, such as 8Gi.")
-    memory_limit: Quantity | None = Field(None, description="Memory at most.")
+    cpu: Cores | None = Field(None, description="CPU requested, such as 2 or 500m.")
+    cpu_limit: Cores | None = Field(None, description="CPU at most.")
+    memory: Bytes | None = Field(None, description="Memory requested, such as 8Gi.")
+    memory_limit: Bytes | None = Field(None, description="Memory at most.")
     accelerator: Accelerator | None = Field(None, description="None, or type and count.")
     node_selector: dict[str, str] = Field(
         {}, description="Labels that the cluster node must have, by key."

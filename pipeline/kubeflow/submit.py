@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import ClusterError, ConfigError, nearest
 from pipeline.kubeflow.cluster import Cluster, Refusal, hushed
+from pipeline.kubeflow.compile import check_for_cluster
 from pipeline.kubeflow.parameters import CONFIG, configured
 from pipeline.kubeflow.upload import experiment, upload
 
@@ -48,7 +49,7 @@ def parameters(compiled: "Compiled", given: tuple[str, ...]) -> dict[str, str]:
         if name not in values:
             raise ConfigError(f"--param {text}: there is no such parameter{nearest(name, values)}")
         values[name] = value
-    configured(values[CONFIG], values)
+    check_for_cluster(configured(values[CONFIG], values))
     return values
 
 

@@ -57,18 +57,19 @@ def _run_task(values: Mapping[str, Any]) -> None:
         check_graph(json.loads(values["graph"]), edges(ir))
         check(config, places)
         check_module(config)
+        places.summary.unlink(missing_ok=True)  # it is of an earlier run
         for warning in find_warnings(config):
             print(f"warning: {warning}", flush=True)
     from pipeline.node import NodeFailed, run_node
 
-    store = open_store(places.metadata)
-    record(store, config, run_id, ir)
+    record(open_store(places.metadata), config, run_id, ir)
     try:
         run_node(ir, node_id, run_id)
     except NodeFailed as e:
-        _write(values["summary"], pages.task_page(_read(store, run_id), node_id))
+        # The store is opened anew: the server may have been restarted in the hours since.
+        _write(values["summary"], pages.task_page(_read(places, run_id), node_id))
         raise SystemExit(f"error: {e}") from e
-    run = _read(store, run_id)
+    run = _read(places, run_id)
     _write(values["summary"], pages.task_page(run, node_id))
     if "metrics" in values:
         for name, value in pages.metrics(run).items():
@@ -92,9 +93,14 @@ def _run_report(values: Mapping[str, Any]) -> None:
             f"run {run_id}: its first task did not get as far as the metadata store; see its log"
         )
     summary = finish(store, run_id, places, config, time.time() - run.started)
+    failed_nodes = {node.id for node in run.nodes if node.state == "failed"}
     _write(values["summary"], pages.run_page(summary))
     _write(values["page"], Path(summary["report"]).read_text(encoding="utf-8"))
     print(pages.run_page(summary), flush=True)
+    error = summary["error"]
+    if error and error["node"] not in failed_nodes:
+        # No task is red for it yet.
+        raise SystemExit(f"error: {error['node']}: {error['message']}")
 
 
 def check_graph(expected: dict[str, list[str]], found: dict[str, list[str]]) -> None:
@@ -123,6 +129,12 @@ def check_graph(expected: dict[str, list[str]], found: dict[str, list[str]]) -> 
 
 def _begin(values: Mapping[str, Any]) -> tuple[Config, Places]:
     calm_libraries()
+    if "{{" in values["run_id"]:
+        # Taken as it stands, all runs would be one, and a second run would do nothing.
+        raise ConfigError(
+            f"run id {values['run_id']!r}: this Kubeflow Pipelines does not fill it in; it must be "
+            "2.5 or newer"
+        )
     config = configured(values[CONFIG], values)
     places = Places.on_kubeflow(config)
     try:
@@ -136,8 +148,8 @@ def _begin(values: Mapping[str, Any]) -> tuple[Config, Places]:
     return config, places
 
 
-def _read(store: mlmd.MetadataStore, run_id: str) -> lineage.Run:
-    run = lineage.read_run(store, run_id)
+def _read(places: Places, run_id: str) -> lineage.Run:
+    run = lineage.read_run(open_store(places.metadata), run_id)
     if run is None:
         raise KeyError(run_id)
     return run
@@ -155,6 +167,8 @@ class _sentences:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        sys.stdout.flush()
         if isinstance(error, GraftError):
-            sys.stdout.flush()
             raise SystemExit(f"error: {error}") from None
+        if isinstance(error, mlmd.errors.StatusError):
+            raise SystemExit(f"error: the metadata store does not answer: {error}") from None

@@ -35,7 +35,7 @@ def test_what_is_written_is_read(root):
     assert files.read_json(path) == {"é": [1, None]}
     with files.reading(path) as file:
         assert [*file] == [
-            "{\n".encode(),
+            b"{\n",
             ' "é": [\n'.encode(),
             b"  1,\n",
             b"  null\n",

@@ -18,7 +18,12 @@ def parse(text):
         ("{metadata: {uri: /mnt/metadata.db}}", "SQLite lets one machine write"),
         ("{metadata: {uri: 'postgresql://db/graft'}}", "loses the results of cached nodes"),
         ("{metadata: {uri: 'oracle://db/graft'}}", "MySQL or MariaDB"),
-        ("{metadata: {uri: 'mysql://me:secret@db/graft'}}", "holds a user or a password"),
+        ("{metadata: {uri: 'mysql://me:secret@db/graft'}}", "holds a user, a password"),
+        ("{metadata: {uri: 'mysql://me:se/cret@db/graft'}}", "holds a user, a password or options"),
+        ("{metadata: {uri: 'mysql://db/graft?password=secret'}}", "a password or options"),
+        ("{metadata: {uri: 'mysql://me@db/graft'}}", "names a user"),
+        ("{defaults: {memory: 500m}}", "kubeflow.defaults.memory"),
+        ("{defaults: {cpu: 2Gi}}", "kubeflow.defaults.cpu"),
         ("{metadata: {uri: 'mysql://db'}}", "give mysql://HOST:PORT/DATABASE"),
         ("{schedule: {cron: '0 3 * * *'}}", r"five fields.*write '0 0 3 \* \* \*'"),
         ("{schedule: {cron: '0 0 3 * *', max_concurrency: 11}}", "less than or equal to 10"),
@@ -34,9 +39,13 @@ def test_what_cannot_hold_on_a_cluster_is_refused(text, said):
         parse(text)
 
 
-def test_a_password_in_the_address_is_not_repeated():
+@pytest.mark.parametrize(
+    "uri",
+    ["mysql://me:secret@db/graft", "mysql://me:a/secret@db/g", "mysql://db/g?password=secret"],
+)
+def test_a_password_in_the_address_is_not_repeated(uri):
     with pytest.raises(ConfigError) as caught:
-        parse("{metadata: {uri: 'mysql://me:secret@db/graft'}}")
+        parse(f"{{metadata: {{uri: '{uri}'}}}}")
     assert "secret" not in str(caught.value).replace("the secret", "")
 
 

@@ -57,13 +57,13 @@ def test_a_conflict_without_a_cause_is_shown(api, graft, config):
 
 
 def test_parameters_are_given_by_name_and_the_others_stay(api, graft, config):
-    params = ("--param", "max_epochs=2", "--param", "data_source=2026-01-01")
+    params = ("--param", "max_epochs=2", "--param", "data_source=/mnt/2026-01-01")
     assert graft("submit", config, *params)[0] == 0
     given = api.runs[0]["runtime_config"]["parameters"]
     assert {name for name, value in given.items() if value} == {
         *("config", "max_epochs", "data_source")
     }
-    assert given["max_epochs"] == "2" and given["data_source"] == "2026-01-01"
+    assert given["max_epochs"] == "2" and given["data_source"] == "/mnt/2026-01-01"
     assert given["config"] == Path(config).read_text()
 
 

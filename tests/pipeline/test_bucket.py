@@ -1,4 +1,4 @@
-"""Artifacts on another file system than the disk: TensorFlow's in-memory one stands for a bucket."""
+"""Artifacts on another file system than the disk: TensorFlow's in-memory one is the bucket."""
 
 import shutil
 

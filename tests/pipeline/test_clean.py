@@ -96,9 +96,8 @@ def test_old_runs_are_freed_and_what_is_needed_stays(tmp_path):
     # The kept run's own, and the blessed model that it was compared with.
     assert os.path.isdir(task.output(3, "Trainer", "model"))
     assert os.path.isdir(task.output(2, "Trainer", "model"))
-    # The groups that the kept run went on from hold the split together.
-    assert os.path.isdir(task.output(2, "ImageExampleGen", "facts"))
-    assert not os.path.exists(task.output(1, "ImageExampleGen", "facts"))
+    # The groups in them hold the split together.
+    assert os.path.isdir(task.output(0, "ImageExampleGen", "facts"))
     assert "nothing to remove" in task.clean(1, "--yes").output
 
     assert task.run(new_span=False)["unchanged"]
@@ -107,13 +106,21 @@ def test_old_runs_are_freed_and_what_is_needed_stays(tmp_path):
 
 
 @pytest.mark.slow
-def test_after_a_run_that_failed_the_blessed_model_stays(tmp_path):
+def test_after_a_run_that_failed_the_blessed_model_and_the_groups_stay(tmp_path):
     task = Task(tmp_path)
     assert task.run()["blessed"]
-    assert task.run(False, "data.min_per_class=100", succeeds=False)["status"] == "failed"
+    task.run()
+    # A picture that only decoding finds broken: the run begins, and fails in ImageExampleGen.
+    broken = tmp_path / "span-2" / "dark" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    failed = task.run(False, "data.max_rejected=0", succeeds=False)
+    assert failed["error"]["node"] == "ImageExampleGen"
     planned = plan(open_store(task.places.metadata), task.places, 1)
-    blessed = task.output(0, "Trainer", "model")
-    # By the registry's alias as well; either is enough.
-    assert blessed in [uri for why, uri in planned.kept_for if why == "the latest blessed model"]
-    assert task.output(0, "ImageExampleGen", "examples") in [a.uri for a in planned.artifacts]
+    blessed = task.output(1, "Trainer", "model")
+    assert ("the latest blessed model", blessed) in planned.kept_for
+    gone = [artifact.uri for artifact in planned.artifacts]
+    assert task.output(0, "Trainer", "model") in gone
+    assert task.output(0, "ImageExampleGen", "examples") in gone
+    for number in (0, 1):
+        assert task.output(number, "ImageExampleGen", "facts") not in gone
     assert all(artifact.state == pb.Artifact.LIVE for artifact in planned.artifacts)

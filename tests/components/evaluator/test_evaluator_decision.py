@@ -79,7 +79,16 @@ def test_a_tie_keeps_the_blessed_model_where_that_is_asked_for(ours, blessed):
     thresholds = {"accuracy": {"no_worse_than_blessed_by": 0.02}}
     decision = decide(thresholds, {"accuracy": ours}, compared(ours, 0.9, images=50), on_tie="keep")
     assert decision.blessed is blessed
-    assert ("are a tie, within 0.02" in decision.reasons[0]) is not blessed
+    assert decision.reasons[0].startswith("a tie: ") is not blessed
+
+
+def test_a_model_that_is_better_in_one_metric_or_knows_more_is_no_tie():
+    thresholds = {n: {"no_worse_than_blessed_by": 0.01} for n in ("accuracy", "top_3_accuracy")}
+    ours, theirs = {"top_3_accuracy": 1.0}, {"accuracy": 0.8, "top_3_accuracy": 1.0}
+    better = Comparison({**ours, "accuracy": 0.95}, theirs, 50)
+    assert decide(thresholds, {**ours, "accuracy": 0.95}, better, on_tie="keep").blessed
+    knows_more = Comparison({**ours, "accuracy": 0.8}, theirs, 50, ("plum",))
+    assert decide(thresholds, {**ours, "accuracy": 0.8}, knows_more, on_tie="keep").blessed
 
 
 def test_one_unmet_threshold_refuses_and_all_are_told():

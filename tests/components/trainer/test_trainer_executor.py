@@ -12,6 +12,7 @@ from components.artifacts import Features, Preprocessing
 from components.content import content_hash
 from components.errors import ConfigError
 from components.progress import read_progress
+from components.trainer import executor
 from components.trainer.component import Trainer
 from components.trainer.executor import Executor
 
@@ -83,12 +84,13 @@ def test_the_model_carries_what_the_pusher_and_the_registry_ask(do, module, tmp_
     assert call(tf.constant([picture("bars", 1)]))["label"].shape == (1,)
 
 
-def test_the_next_training_begins_from_the_weights_of_an_earlier_one(do, tmp_path, examples):
-    first, _ = do("1")
-    assert first.get_string_custom_property("trained_on") == str(examples)
+def test_the_next_training_begins_from_the_weights_of_an_earlier_one(do, tmp_path):
+    first, _ = do("1", inputs={"facts": [artifact(standard_artifacts.Examples, "facts-1")]})
     assert first.get_string_custom_property("began_from") == ""
-    second, model_run = do("2", inputs={"warm_start": [first]})
+    facts = artifact(standard_artifacts.Examples, "facts-2")
+    second, model_run = do("2", inputs={"warm_start": [first], "facts": [facts]})
     assert second.get_string_custom_property("began_from") == first.uri
+    assert json.loads(second.get_string_custom_property("learnt_from")) == ["facts-1", "facts-2"]
     losses = [
         json.loads((tmp_path / name / "model_run" / "history.json").read_text())[0]["loss"]
         for name in ("1", "2")
@@ -96,9 +98,11 @@ def test_the_next_training_begins_from_the_weights_of_an_earlier_one(do, tmp_pat
     assert losses[1] < losses[0]
 
 
-def test_a_model_on_another_module_is_no_beginning(do):
+@pytest.mark.parametrize("name", ["module_hash", "head"])
+def test_a_model_on_another_module_or_with_another_head_is_no_beginning(do, name):
     first, _ = do("1")
-    second, _ = do("2", inputs={"warm_start": [first]}, module_hash="other")
+    first.set_string_custom_property(name, "other")
+    second, _ = do("2", inputs={"warm_start": [first]})
     assert second.get_string_custom_property("began_from") == ""
 
 
@@ -137,7 +141,8 @@ def stop_after_another(fn_args):
     raise Stopped
 
 
-def test_the_same_work_at_the_same_time_has_checkpoints_of_its_own(do):
+def test_the_same_work_at_the_same_time_has_checkpoints_of_its_own(do, monkeypatch):
+    monkeypatch.setattr(executor, "LOCK_SECONDS", 0.1)
     run_fn = f"{__name__}.stop_after_another"
 
     def another():

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_trainer_run_fn import history_of, weights_of
 from trainer_samples import LABELS, SIZE, model_section, train_section
 
 from components.backbone.backbone import load_backbone
+from components.errors import TrainingError
 from components.trainer.network import Network
 from components.trainer.run_fn import run_fn
 from components.trainer.warm_start import begin_from, save_weights
@@ -60,6 +62,16 @@ def test_classes_are_known_by_name_and_a_new_one_keeps_its_own_beginning(make_ne
     np.testing.assert_array_equal(begun[:, [0, 2, 3]], known)
     np.testing.assert_array_equal(begun[:, 1], kernel[:, 1])
     assert later.head.bias.numpy()[1] == 0
+
+
+def test_weights_of_another_network_are_refused_with_what_to_do(make_network, tmp_path):
+    earlier = make_network()
+    earlier.head.kernel = tf.Variable(tf.zeros([5, 3]))
+    save_weights(str(tmp_path / "weights"), earlier, LABELS, frozen=False)
+    with pytest.raises(
+        TrainingError, match="do not fit this network [^~]*; set train.warm_start to false"
+    ):
+        begin_from(str(tmp_path / "weights"), make_network(), LABELS, frozen=False)
 
 
 def test_the_head_only_phases_in_front_are_left_out(make_fn_args, tmp_path):

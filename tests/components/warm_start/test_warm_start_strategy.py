@@ -1,10 +1,13 @@
 """Which model a training begins from."""
 
+import json
+
 import pytest
 from tfx.types import standard_artifacts
 
+from components.image_example_gen.history import CONTENTS
 from components.trainer.warm_start import weights_folder
-from components.warm_start.strategy import LatestBlessedOfOtherExamples
+from components.warm_start.strategy import LatestBlessedOfOtherPictures
 
 
 class Store:
@@ -26,8 +29,18 @@ class Store:
         self.channels[key].append(artifact)
         return artifact
 
-    def model(self, trained_on, blessed=True, passed=True, weights=True):
-        model = self.add("model", standard_artifacts.Model, trained_on=trained_on)
+    def facts(self, name, test=()):
+        """The URI of the facts of a span; test are pictures beside its own."""
+        uri = self._folder / name
+        if not uri.exists():
+            uri.mkdir()
+            splits = {"train": [f"{name} train"], "eval": [], "test": [*test, f"{name} test"]}
+            (uri / CONTENTS).write_text(json.dumps(splits))
+        return str(uri)
+
+    def model(self, *spans, blessed=True, passed=True, weights=True):
+        learnt_from = json.dumps([self.facts(span) for span in spans])
+        model = self.add("model", standard_artifacts.Model, learnt_from=learnt_from)
         if weights:
             (self._folder / weights_folder(model.uri)).mkdir(parents=True)
         for key, kind, verdict in (
@@ -37,11 +50,11 @@ class Store:
             self.add(key, kind, current_model_id=model.id, blessed=int(verdict))
         return model
 
-    def resolve(self, examples):
+    def resolve(self, span):
         now = standard_artifacts.Examples()
-        now.uri = examples
-        given = {**self.channels, "transformed_examples": [now]}
-        found = LatestBlessedOfOtherExamples().resolve_artifacts(None, given)
+        now.uri = self.facts(span)
+        given = {**self.channels, "facts": [now]}
+        found = LatestBlessedOfOtherPictures().resolve_artifacts(None, given)
         assert set(found) == set(given)
         return found["model"]
 
@@ -75,3 +88,24 @@ def test_a_model_without_weights_is_passed_over(store):
     first = store.model("span-1")
     store.model("span-2", weights=False)
     assert store.resolve("span-3") == [first]
+
+
+def test_a_model_that_has_learnt_a_test_picture_is_passed_over(store):
+    first = store.model("span-1")
+    second = store.model("span-2")
+    store.facts("span-3", test=["span-2 train"])
+    assert store.resolve("span-3") == [first]
+    store.facts("span-4", test=["span-1 train"])
+    assert store.resolve("span-4") == [second]
+
+
+def test_what_it_learnt_before_it_began_anew_counts_too(store):
+    store.model("span-1", "span-2")
+    store.facts("span-3", test=["span-1 train"])
+    assert store.resolve("span-3") == []
+
+
+def test_a_model_of_which_nobody_knows_what_it_has_seen_is_passed_over(store):
+    store.model("span-1")
+    (store._folder / "span-1" / CONTENTS).unlink()
+    assert store.resolve("span-2") == []
