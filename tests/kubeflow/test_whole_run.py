@@ -1,10 +1,12 @@
 """The compiled pipeline, whole, by Kubeflow's own local runner on MariaDB; and what breaks it."""
 
+import json
 import os
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
