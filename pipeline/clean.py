@@ -10,7 +10,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import StoreError
-from components.files import exists, names, remove, size
+from components.files import names, remove, size
 from components.registry_pusher.registry import get_registry
 from pipeline import lineage
 from pipeline.config import Push
@@ -100,10 +100,11 @@ def free(store: mlmd.MetadataStore, places: Places, planned: Plan) -> None:
         artifact.state = pb.Artifact.DELETED
         store.put_artifacts([artifact])
         _remove(artifact.uri)
+    folders = _system_folders(places)
     for run_id in planned.old:
         places.log(run_id).unlink(missing_ok=True)
         for execution in _executions(store, run_id):
-            for folder in _system_folders(places, execution.id):
+            if folder := folders.get(str(execution.id)):
                 _remove(folder)
 
 
@@ -175,10 +176,11 @@ def _text(entry: Any, name: str) -> str:
     return entry.custom_properties[name].string_value if name in entry.custom_properties else ""
 
 
-def _system_folders(places: Places, execution_id: int) -> list[str]:
-    inside = os.path.join(".system", "executor_execution", str(execution_id))
-    folders = [os.path.join(places.artifacts, node, inside) for node in names(places.artifacts)]
-    return [folder for folder in folders if exists(folder)]
+def _system_folders(places: Places) -> dict[str, str]:
+    """What TFX keeps of executions beside their artifacts: folders by the execution's id."""
+    root = places.artifacts
+    folders = [os.path.join(root, node, ".system", "executor_execution") for node in names(root)]
+    return {id: os.path.join(folder, id) for folder in folders for id in names(folder)}
 
 
 def _remove(uri: str) -> None:
