@@ -10,7 +10,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from components.errors import StoreError
-from components.files import exists, names, remove, size
+from components.files import names, remove, size
 from components.registry_pusher.registry import get_registry
 from pipeline import lineage
 from pipeline.config import Push
@@ -98,10 +98,14 @@ def free(store: mlmd.MetadataStore, places: Places, planned: Plan) -> None:
         artifact.state = pb.Artifact.DELETED
         store.put_artifacts([artifact])
         _remove(artifact.uri)
+    system, outputs = (_execution_folders(places, outputs) for outputs in (False, True))
     for run_id in planned.old:
         places.log(run_id).unlink(missing_ok=True)
         for execution in _executions(store, run_id):
-            for folder in _leftovers(places, execution):
+            folders = system.get(str(execution.id), [])
+            if execution.last_known_state not in lineage.GOOD_STATES:
+                folders = [*folders, *outputs.get(str(execution.id), [])]  # nobody can read them
+            for folder in folders:
                 _remove(folder)
 
 
@@ -179,17 +183,17 @@ def _text(entry: Any, name: str) -> str:
     return entry.custom_properties[name].string_value if name in entry.custom_properties else ""
 
 
-def _leftovers(places: Places, execution: pb.Execution) -> list[str]:
-    """What an execution leaves beside its artifacts; of one that did not end well, all of it."""
-    found = []
+def _execution_folders(places: Places, outputs: bool) -> dict[str, list[str]]:
+    """The folders of executions, by the execution's id: what TFX keeps beside the artifacts, or
+    all that lies where the outputs go, known to the store or not."""
+    found: dict[str, list[str]] = {}
     for node in names(places.artifacts):
-        inside = [os.path.join(".system", "executor_execution")]
-        if execution.last_known_state not in lineage.GOOD_STATES:
-            inside += [
-                key for key in names(os.path.join(places.artifacts, node)) if key != ".system"
-            ]
-        found += [os.path.join(places.artifacts, node, key, str(execution.id)) for key in inside]
-    return [folder for folder in found if exists(folder)]
+        home = os.path.join(places.artifacts, node)
+        system = os.path.join(".system", "executor_execution")
+        for inside in [key for key in names(home) if key != ".system"] if outputs else [system]:
+            for id in names(os.path.join(home, inside)):
+                found.setdefault(id, []).append(os.path.join(home, inside, id))
+    return found
 
 
 def _remove(uri: str) -> None:

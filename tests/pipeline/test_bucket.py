@@ -1,4 +1,4 @@
-"""Artifacts on another file system than the disk: TensorFlow's in-memory one is the bucket."""
+"""Artifacts off the disk: TensorFlow's file system in memory stands for a bucket."""
 
 import shutil
 

@@ -412,16 +412,16 @@ def test_a_run_of_which_nothing_is_known_has_a_report(tmp_path):
 
 def test_files_that_went_missing_or_are_damaged_are_named_not_raised(tmp_path):
     run = a_run(tmp_path, test=20, wrong=2)
-    Path(run.output("Evaluator", "evaluation").path("metrics.json")).write_text(
-        '{"overall": {"accu'
-    )
-    Path(run.output("Evaluator", "predictions").path("predictions.parquet")).write_bytes(b"PAR1?")
-    Path(run.output("ImageTransform", "preprocessing").path("contact_sheet.png")).write_bytes(
-        b"GIF89a"
-    )
-    facts = next(Path(run.output("ImageExampleGen", "facts").path("Split-train")).iterdir())
+
+    def path(node, key, name):
+        return Path(run.output(node, key).path(name))
+
+    path("Evaluator", "evaluation", "metrics.json").write_text('{"overall": {"accu')
+    path("Evaluator", "predictions", "predictions.parquet").write_bytes(b"PAR1?")
+    path("ImageTransform", "preprocessing", "contact_sheet.png").write_bytes(b"GIF89a")
+    facts = next(path("ImageExampleGen", "facts", "Split-train").iterdir())
     facts.write_bytes(facts.read_bytes()[:40])
-    Path(run.output("Trainer", "model_run").path("history.json")).unlink()
+    path("Trainer", "model_run", "history.json").unlink()
     words = report_of(run, tmp_path).words
     assert "Not shown" in words
     for part in ("figures", "mistakes", "sheet", "images"):
