@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.errors import ConfigError
+from pipeline.cli import main
 from pipeline.config_file import load_config
 from pipeline.kubeflow.compile import check_for_cluster, compile_pipeline
 from pipeline.kubeflow.graph import task_name
@@ -52,6 +54,15 @@ def pod(documents, node_id):
 def test_the_file_is_the_golden_copy(compiled):
     # After a change that is meant: graft compile configs/digits.yaml -o tests/kubeflow/golden.yaml
     assert compiled.yaml == GOLDEN.read_text()
+
+
+def test_the_command_writes_it_and_says_where(tmp_path, compiled):
+    out = tmp_path / "pipeline.yaml"
+    ended = CliRunner().invoke(main, ["compile", CONFIG, "--out", str(out)])
+    assert (ended.exit_code, ended.output) == (0, f"{out}\n")
+    assert out.read_text() == compiled.yaml
+    ended = CliRunner().invoke(main, ["compile", CONFIG, "-o", str(tmp_path / "no" / "x.yaml")])
+    assert ended.exit_code == 2 and "cannot be written" in ended.output
 
 
 def test_the_same_configuration_gives_the_same_file(compiled):

@@ -69,6 +69,14 @@ def test_the_default_pipeline_runs_whole_and_then_takes_the_cache(kubeflow):
     assert os.path.isfile(os.path.join(summary["pushed"], "saved_model.pb"))
     assert summary["registered"]["version"] == "1"
     assert {node.state for node in run.nodes} == {"ran"}
+    (written,) = (kubeflow.folder / "outputs").glob("*/evaluator/executor_output.json")
+    shown = json.loads(written.read_text())["artifacts"]
+    metrics, confusion = (
+        shown[key]["artifacts"][0]["metadata"] for key in ("metrics", "confusion")
+    )
+    assert metrics["accuracy"] == pytest.approx(summary["metrics"]["accuracy"])
+    rows = confusion["confusionMatrix"]["rows"]
+    assert sum(sum(row["row"]) for row in rows) == summary["images"]["test"]
 
     code, said, again = kubeflow.run()
     assert code == 0, said[-5000:]
