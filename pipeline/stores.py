@@ -17,7 +17,7 @@ USER, PASSWORD = "GRAFT_METADATA_USER", "GRAFT_METADATA_PASSWORD"
 """Environment variables with which a server is logged in to."""
 
 _PORT = 3306
-_WAITS = (0.5, 1.0, 2.0, 4.0)  # seconds
+_WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds
 
 
 def check_uri(uri: str) -> None:
@@ -101,13 +101,13 @@ def open_store(address: str | Path) -> "mlmd.MetadataStore":
         for wait in _WAITS:
             try:
                 return mlmd.MetadataStore(config)
-            except mlmd.errors.StatusError as e:
-                # Two that open an empty database at once both make the tables.
+            except Exception as e:  # mlmd raises what its C++ code happens to
+                # Of two that open an empty database at once, one waits for the tables of the other.
                 if "concurrent" not in str(e):
                     raise
                 time.sleep(wait)
         return mlmd.MetadataStore(config)
-    except Exception as e:  # mlmd raises what its C++ code happens to
+    except Exception as e:
         reason = (str(e).splitlines() or [type(e).__name__])[0][:200]
         if "://" in str(address):
             raise StoreError(
