@@ -106,6 +106,7 @@ def test_images_of_wanted_records_come_one_by_one(tmp_path):
         (example(image=b"1", label=b"1", split=b"x"), "record 0: there is no split 'x'"),
         (b"\xff\xff", "record 0 is no Example"),
     ],
+    ids=["no label", "no image", "no such split", "no Example"],  # bytes of a proto change
 )
 def test_a_record_that_says_too_little_is_named(tmp_path, record, message):
     write(tmp_path / "x.tfrecord", record)
