@@ -117,3 +117,22 @@ def test_inputs_that_cannot_be_resolved_are_a_failure(store, compiled):
     with pytest.raises(NodeFailed, match="StatisticsGen: its inputs could not be resolved"):
         run_node(compiled(), "StatisticsGen", "one")
     assert lineage.node_state(store, "one", "StatisticsGen").state == "failed"
+
+
+def test_a_second_attempt_finds_nothing_of_the_first(store, compiled, tmp_path):
+    ir = compiled()
+    run_node(ir, "ImageExampleGen", "one")
+    facts = tmp_path / "root" / "ImageExampleGen" / "facts"
+    facts.rename(tmp_path / "away")
+    with pytest.raises(NodeFailed):
+        run_node(ir, "StatisticsGen", "one")
+    failed = lineage.find_execution(store, "one", "StatisticsGen")
+    # As a killed attempt leaves it, after which TFX cannot tidy up.
+    output = tmp_path / "root" / "StatisticsGen" / "statistics" / str(failed.id)
+    output.mkdir(parents=True)
+    (output / "half").write_text("")
+    (tmp_path / "away").rename(facts)
+    run_node(ir, "StatisticsGen", "one")
+    again = lineage.find_execution(store, "one", "StatisticsGen")
+    assert again.id == failed.id and again.last_known_state == pb.Execution.COMPLETE
+    assert "half" not in [path.name for path in output.iterdir()]
