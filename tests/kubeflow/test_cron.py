@@ -20,6 +20,18 @@ def test_five_fields_are_refused_with_the_corrected_line():
 
 
 @pytest.mark.parametrize(
+    ("days", "written"),
+    [("7", "0"), ("1,7", "1,0"), ("5-7", "0,5-6"), ("6-7", "0,6"), ("0-7", "*"), ("*/7", "*/7")],
+)
+def test_the_corrected_line_has_sunday_as_the_server_has_it(days, written):
+    with pytest.raises(ConfigError) as caught:
+        check_cron(f"0 3 * * {days}")
+    corrected = f"0 0 3 * * {written}"
+    assert repr(corrected) in str(caught.value)
+    assert check_cron(corrected) == corrected
+
+
+@pytest.mark.parametrize(
     "cron", ["", "* * *", "@daily", "0 0 0 3 * * *", "0 61 3 * * *", "a b c d e f"]
 )
 def test_what_is_no_cron_is_refused_with_the_fields_that_it_takes(cron):

@@ -115,6 +115,12 @@ def test_wait_ends_with_1_unless_the_run_succeeds(api, graft, config, end):
     assert printed.endswith(f"run: {end.lower()}\nout of memory\n")
 
 
+def test_a_run_that_claims_success_over_a_failed_task_is_none(api, graft, config):
+    # As servers before release 2.5 do where a run has an exit task.
+    api.run_goes("RUNNING", ("SUCCEEDED", {"trainer": "FAILED", "report": "SUCCEEDED"}, None))
+    assert graft("submit", config, *FOLLOW)[0] == 1
+
+
 def test_wait_bears_with_a_server_that_is_away_for_a_while(api, graft, config):
     api.run_goes("RUNNING", "SUCCEEDED")
     api.fail("GET runs/ID", 503, times=3)
