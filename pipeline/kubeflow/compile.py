@@ -117,9 +117,19 @@ def _file(component: Any) -> str:
                 task["retryPolicy"]["backoffMaxDuration"] = _RETRIED_FOR
     documents = [spec]
     if platform := json_format.MessageToDict(component.platform_spec):
-        documents.append(platform)
+        documents.append(_without_defaults(platform))
     # The SDK's own writer breaks on a default of several lines.
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100)
+
+
+def _without_defaults(value: Any) -> Any:
+    """Without what newer releases of the SDK spell out: the file is the same by all of them."""
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if (key, item) != ("optional", False)}
+        return {key: _without_defaults(item) for key, item in kept.items()}
+    if isinstance(value, list):
+        return [_without_defaults(item) for item in value]
+    return value
 
 
 class _Dumper(yaml.SafeDumper):
