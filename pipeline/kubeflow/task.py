@@ -1,10 +1,11 @@
 """What a task does in its pod: one node, or the report at the end."""
 
+import contextlib
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,15 +161,14 @@ def _write(artifact: Any, text: str) -> None:
     Path(artifact.path).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-class _sentences:
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
     """Ends a task with a user's error as a sentence, not as a traceback."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    try:
+        yield
+    except GraftError as e:
+        raise SystemExit(f"error: {e}") from None
+    except mlmd.errors.StatusError as e:
+        raise SystemExit(f"error: the metadata store does not answer: {e}") from None
+    finally:
         sys.stdout.flush()
-        if isinstance(error, GraftError):
-            raise SystemExit(f"error: {error}") from None
-        if isinstance(error, mlmd.errors.StatusError):
-            raise SystemExit(f"error: the metadata store does not answer: {error}") from None
