@@ -26,6 +26,8 @@ class LocalKubeflow:
         self.settings = [
             f"kubeflow.volume.mount_path={self.volume}",
             f"kubeflow.metadata.uri={server.database(database)}",
+            # Release 2.17 of the local runner tries again, and waits as it is told.
+            "kubeflow.defaults={retry: {times: 1, wait: 1s}}",
         ]
         self.environment = {**os.environ, **server.environment, "PYTHONPATH": str(ROOT)}
 
