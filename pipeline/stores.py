@@ -17,6 +17,7 @@ USER, PASSWORD = "GRAFT_METADATA_USER", "GRAFT_METADATA_PASSWORD"
 """Environment variables with which a server is logged in to."""
 
 _PORT = 3306
+_MEANWHILE = ("concurrent", "Deadlock")
 _WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 16.0)  # seconds
 
 
@@ -103,7 +104,7 @@ def open_store(address: str | Path) -> "mlmd.MetadataStore":
                 return mlmd.MetadataStore(config)
             except Exception as e:  # mlmd raises what its C++ code happens to
                 # Of two that open an empty database at once, one waits for the tables of the other.
-                if "concurrent" not in str(e):
+                if not any(sign in str(e) for sign in _MEANWHILE):
                     raise
                 time.sleep(wait)
         return mlmd.MetadataStore(config)
