@@ -28,7 +28,7 @@ def task_page(run: Run, node_id: str) -> str:
     if node.error and node.state == "failed":  # not of an attempt before a good one
         lines += ["", "```", node.error.replace("```", "'''"), "```"]
     if node_id in ("Evaluator", "ServingCheck"):
-        lines += ["", *_verdict(run, node_id)]
+        lines += ["", *(f"- {_escaped(r)}" for r in blessing(run)["blessing_reasons"])]
     for note in _notes(node)[:_MOST_NOTES]:
         lines += ["", f"- {_escaped(note)}"]
     if node.outputs:
@@ -93,11 +93,6 @@ def confusion_matrix(run: Run) -> tuple[list[str], list[list[int]]]:
     """Labels and counts, counts[i][j] of label i taken for label j; empty where there are none."""
     labels, counts = confusion(run)
     return labels, [[int(count) for count in row] for row in counts]
-
-
-def _verdict(run: Run, node_id: str) -> list[str]:
-    said = blessing(run)
-    return [f"- {_escaped(reason)}" for reason in said["blessing_reasons"]]
 
 
 def _notes(node: Node) -> list[str]:

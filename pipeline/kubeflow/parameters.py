@@ -18,19 +18,14 @@ class Parameter(NamedTuple):
     name: str
     key: str
     """The key of the configuration that it overrides."""
-    description: str
 
 
 PARAMETERS = (
-    Parameter("data_source", "data.source", "Folder, manifest or URI of the pictures."),
-    Parameter("data_spans", "data.spans", "How many of the newest spans are read together."),
-    Parameter("max_epochs", "train.max_epochs", "Caps the epochs of every phase."),
-    Parameter(
-        "learning_rate",
-        "train.phases",
-        "Peak rates, one a phase, separated by commas: 3e-3, 1e-3.",
-    ),
-    Parameter("push_destination", "push.destination", "Folder that blessed models are pushed to."),
+    Parameter("data_source", "data.source"),
+    Parameter("data_spans", "data.spans"),
+    Parameter("max_epochs", "train.max_epochs"),
+    Parameter("learning_rate", "train.phases"),  # peak rates, one a phase: 3e-3, 1e-3
+    Parameter("push_destination", "push.destination"),
 )
 
 
