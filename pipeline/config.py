@@ -308,13 +308,24 @@ class Push(Section):
         "RUNS/<name>/serving.",
     )
     keep: int = Field(5, ge=1, description="Versions kept there.")
-    registry: Literal["mlflow", "none"] = Field(
-        "mlflow", description="The model registry, or none."
+    registry: Literal["mlflow", "kubeflow", "none"] = Field(
+        "mlflow", description="The model registry: MLflow, Kubeflow Model Registry, or none."
     )
     registry_uri: str | None = Field(
         None,
         description="MLflow tracking URI without a password (MLflow takes that from the "
-        "environment); by default SQLite in RUNS/mlflow.db.",
+        "environment), by default SQLite in RUNS/mlflow.db; or the address of a Kubeflow Model "
+        "Registry, http(s)://HOST:PORT.",
+    )
+    registry_token_path: str | None = Field(
+        None,
+        description="File with the bearer token for a Kubeflow Model Registry; by default where "
+        "its client looks: KF_PIPELINES_SA_TOKEN_PATH, or the pod's service account.",
+    )
+    champion: Literal["manual", "push"] = Field(
+        "manual",
+        description="Who makes a version the champion: 'manual': `graft registry promote`; "
+        "'push': every push. A pushed version is the challenger in any case.",
     )
     model_name: str | None = Field(
         None, description="Registered name; by default the config's name."
@@ -340,6 +351,15 @@ class Push(Section):
                 "driver looks, such as ~/.pgpass"
             )
         return self
+
+
+class Card(Section):
+    """What the model card of a registered version says beyond what the run knows by itself."""
+
+    description: str = Field("", description="What the model is for, and for whom.")
+    limits: str = Field("", description="Where it should not be used, and what it gets wrong.")
+    data_licence: str = Field("", description="Licence or terms of the images.")
+    module_licence: str = Field("", description="Licence of the backbone's weights.")
 
 
 Option = bool | int | float | str
@@ -401,6 +421,7 @@ class Config(Section):
     train: Train = Field(Train(), description=Train.__doc__)
     evaluate: Evaluate = Field(Evaluate(), description=Evaluate.__doc__)
     push: Push = Field(Push(), description=Push.__doc__)
+    card: Card = Field(Card(), description=Card.__doc__)
     beam: Beam = Field(Beam(), description=Beam.__doc__)
     kubeflow: Kubeflow = Field(Kubeflow(), description=Kubeflow.__doc__)
 

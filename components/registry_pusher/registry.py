@@ -30,11 +30,17 @@ class Entry:
       counts: examples by split, and "rejected".
       module_handle, module_hash: the Hub backbone, as the user names it and by content.
       metrics: on the test split.
+      intervals: by metric, lower and upper end of its 95 % interval; as far as they are known.
+      slices: {slice: {value: {"images": count, metric: value}}}, as the Evaluator has them.
       blessed: whether the Evaluator blessed it.
       blessing_reasons: its sentences.
       labels: class names in the order of the model's outputs.
       image_size: height and width in pixels.
       config: the sections of the configuration that shaped it, as plain values.
+      git_commit: of the project's code that trained it, "" where that is no checkout; ends in
+        "+changes" where files differed from the commit.
+      card: {"description", "limits", "data_licence", "module_licence"}, as the user wrote them;
+        see `pipeline.config.Card`.
     """
 
     name: str
@@ -49,11 +55,15 @@ class Entry:
     module_handle: str = ""
     module_hash: str = ""
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    intervals: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    slices: dict[str, dict[str, dict[str, Any]]] = dataclasses.field(default_factory=dict)
     blessed: bool = False
     blessing_reasons: list[str] = dataclasses.field(default_factory=list)
     labels: list[str] = dataclasses.field(default_factory=list)
     image_size: list[int] = dataclasses.field(default_factory=list)
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    git_commit: str = ""
+    card: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values; `from_json` reads them back."""
@@ -145,7 +155,9 @@ class Registry(Protocol):
     kind: str
     address: str
 
-    def register(self, entry: Entry, challenger: bool = True) -> Registered:
+    def register(
+        self, entry: Entry, challenger: bool = True, champion: bool = False
+    ) -> Registered:
         """Enters a model as a new version, unless its content is there already.
 
         May be killed at any moment and called again: what was begun is finished, and there is
@@ -155,13 +167,40 @@ class Registry(Protocol):
           entry: the model.
           challenger: whether it has just been pushed, so that the version becomes the challenger
             also where it is an earlier one; a new version always does.
+          champion: whether the version becomes the champion too.
         """
 
     def find(self, name: str, content_hash: str) -> Registered | None:
         """The version that holds a content, if one was completely registered."""
 
     def versions(self, name: str) -> list[ModelVersion]:
-        """All versions of a model, newest first; none for a name that is not registered."""
+        """All versions of a model, newest first; none for a name that is not registered.
+
+        What a killed registration left half done is not among them.
+        """
+
+    def entry(self, name: str, version: str) -> Entry | None:
+        """All that the registry was told of a version; None where it was not registered from here.
+
+        Raises:
+          RegistryError: there is no such version.
+        """
+
+    def champions(self, name: str) -> list[str]:
+        """The versions that were champion one after the other, the present one last.
+
+        The alias is the truth: where somebody moved it by other means, its version stands last.
+        """
+
+    def set_champions(self, name: str, versions: list[str]) -> None:
+        """Replaces that list; its last version gets the alias `champion`. Not empty.
+
+        Raises:
+          RegistryError: there is no such version.
+        """
+
+    def delete(self, name: str, version: str) -> None:
+        """Removes a version and what the registry holds of it; nothing where it is gone already."""
 
 
 def get_registry(spec: str | Mapping[str, Any]) -> Registry:
