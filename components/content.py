@@ -1,6 +1,7 @@
 """What a folder holds, as one short text: equal texts mean equal content."""
 
 import hashlib
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,6 +39,24 @@ def code_version(component_file: str, *shared: str) -> str:
     home = Path(component_file).resolve().parent
     folders = [home, *(home.parent / name for name in shared)]
     return _digest(home.parent, (p for f in folders for p in f.glob("*.py")))[:12]
+
+
+def git_commit() -> str:
+    """The commit of the project's code that is running.
+
+    Returns:
+      40 hexadecimal characters, and "+changes" behind them where a file that git knows differs
+      from the commit; "" where the code is no checkout of its own, or git cannot be asked.
+    """
+    root = Path(__file__).resolve().parents[1]
+    # Said in full: git would also look in the folders above, and go by a hook's environment.
+    place = [f"--git-dir={root / '.git'}", f"--work-tree={root}"]
+    describe = ["describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+changes"]
+    try:
+        asked = subprocess.run(["git", *place, *describe], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return asked.stdout.strip()
 
 
 def _digest(root: Path, files: Iterable[Path]) -> str:

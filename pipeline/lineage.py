@@ -77,7 +77,8 @@ class Run:
       config: the whole configuration, as plain values.
       config_hash: 12 hexadecimal characters of it.
       started: seconds since the epoch.
-      versions: library names and versions it ran with.
+      versions: library names and versions it ran with; and "git", the commit of the project's own
+        code where that is a checkout, see `components.content.git_commit`.
       nodes: in the order of the DAG, those that were never reached included.
     """
 

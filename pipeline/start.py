@@ -8,6 +8,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from components.content import git_commit
 from pipeline.config import Config, config_hash
 from pipeline.places import Places
 
@@ -95,4 +96,6 @@ def _versions() -> dict[str, str]:
     for library in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)
+    if commit := git_commit():
+        found["git"] = commit
     return found

@@ -1,5 +1,11 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from components import content
 from components.content import MODEL_FACTS, code_version, content_hash
 
 
@@ -51,3 +57,33 @@ def test_the_version_of_code_changes_with_its_own_and_the_shared_sources(tmp_pat
         after = code_version(component, "shared")
         assert after != before
         before = after
+
+
+def test_the_commit_is_that_of_the_code_itself_and_says_whether_it_was_changed(tmp_path):
+    root = tmp_path / "checkout"
+    (root / "components").mkdir(parents=True)
+    source = Path(content.__file__)
+    for name in ("__init__.py", "content.py", "files.py"):
+        shutil.copy(source.with_name(name), root / "components")
+
+    def git(*words, of=root):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        command = ["git", *identity, "-C", str(of), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def said():
+        code = "from components.content import git_commit; print(git_commit())"
+        return subprocess.check_output([sys.executable, "-c", code], cwd=root, text=True).strip()
+
+    git("init", "-q", of=tmp_path)  # a checkout of something else
+    git("commit", "-qm", "other", "--allow-empty", of=tmp_path)
+    assert said() == ""
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "all")
+    git("tag", "v1")
+    commit = git("rev-parse", "HEAD")
+    (root / "notes.txt").write_text("git does not know it")
+    assert said() == commit
+    (root / "components" / "files.py").open("a").write("# changed\n")
+    assert said() == f"{commit}+changes"
