@@ -132,12 +132,14 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         examples=images.outputs["examples"],
         predictions=evaluator.outputs["predictions"],
     )
+    registry = json.dumps(places.registry(config.push), sort_keys=True)
     pusher = Pusher(
         model=trainer.outputs["model"],
         blessing=evaluator.outputs["blessing"],
         infra_blessing=serving.outputs["infra_blessing"],
         destination=str(places.serving(config.push.destination)),
         keep=config.push.keep,
+        registry=registry,
     )
     nodes = [
         images,
@@ -163,7 +165,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
                 blessing=evaluator.outputs["blessing"],
                 examples=images.outputs["examples"],
                 preprocessing=transformed.outputs["preprocessing"],
-                registry=json.dumps(places.registry(config.push), sort_keys=True),
+                registry=registry,
                 pipeline_name=config.name,
                 config=json.dumps(
                     {

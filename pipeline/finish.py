@@ -14,7 +14,8 @@ import ml_metadata as mlmd
 
 from components.errors import GraftError, RegistryError, StoreError
 from components.files import exists
-from components.pusher.push import push
+from components.pusher.aliases import UNKNOWN_ALIASES, aliased_contents
+from components.pusher.push import WITHDRAWN, is_withdrawn, push
 from components.registry_pusher.registry import restore
 from pipeline import lineage
 from pipeline.config import Config
@@ -53,9 +54,9 @@ def finish(
     run = lineage.read_run(store, run_id)
     if run is None:
         raise KeyError(run_id)
-    pushed = None
+    pushed, notes = None, list[str]()
     try:
-        pushed = restore_push(run, config, places)
+        pushed, notes = restore_push(run, config, places)
         restore_registration(run, config, places)
     except RegistryError as e:
         error = {"node": "RegistryPusher", "message": str(e)}
@@ -63,7 +64,8 @@ def finish(
         error = {"node": "Pusher", "message": str(e)}
     report = places.report(run_id)
     summary = summarize(run, str(report / "index.html"), seconds)
-    summary["pushed"] = pushed or summary["pushed"]
+    summary["pushed"] = pushed
+    summary["warnings"] += notes
     _fail(summary, error)
     try:
         _sweep_checkpoints(run, places)
@@ -101,25 +103,28 @@ def _sweep_checkpoints(run: lineage.Run, places: Places) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore_push(run: lineage.Run, config: Config, places: Places) -> str | None:
+def restore_push(run: lineage.Run, config: Config, places: Places) -> tuple[str | None, list[str]]:
     """Pushes again what a cached node once pushed and somebody deleted since.
 
+    What somebody rolled back from stays away, and comes back once it was promoted.
+
     Returns:
-      The pushed version's folder, or None where the run pushed nothing.
+      The pushed version's folder, or None where the run pushed nothing; and sentences that a user
+      should see.
     """
     pusher, model = run.node("Pusher"), run.output("Trainer", "model")
     pushed = pusher.output("pushed_model")
-    if not (pushed and model and pushed.properties.get("pushed")):
-        return None
-    if pusher.state != "cached":
-        return pushed.properties["pushed_destination"]
+    if not pushed or pushed.properties.get("reason", WITHDRAWN) != WITHDRAWN:
+        return None, []
+    if pusher.state != "cached" or not model:
+        return pushed.properties.get("pushed_destination"), []
     content = pushed.properties["content_hash"]
-    return push(
-        model.path("Format-Serving"),
-        places.serving(config.push.destination),
-        content,
-        config.push.keep,
-    )
+    destination, keep = places.serving(config.push.destination), config.push.keep
+    if is_withdrawn(destination, content):
+        return None, [f"the model was not pushed: {WITHDRAWN}"]
+    aliased = aliased_contents(places.registry(config.push), destination, keep)
+    path = push(model.path("Format-Serving"), destination, content, keep, aliased)
+    return path, [f"{destination}: {UNKNOWN_ALIASES}"] if aliased is None else []
 
 
 def restore_registration(run: lineage.Run, config: Config, places: Places) -> None:

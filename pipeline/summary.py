@@ -48,12 +48,18 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
 
 
 def _warnings(run: Run) -> list[str]:
-    """What the data has that one should know of, where that did not end the run."""
+    """What one should know of the data and of the push, where that did not end the run."""
     notes = _property(run, "ImageExampleGen", "examples", "notes") or []
     gate = run.output("DataGate", "gate")
     said = (gate.json("gate.json") if gate else None) or {}
     anomalies = said.get("anomalies", [])
-    return [*notes, *(f"{x['split']}: {x['feature']}: {x['reason']}" for x in anomalies)]
+    ran = run.node("Pusher").state == "ran"  # else it tells of an earlier run's push
+    note = _property(run, "Pusher", "pushed_model", "note") if ran else None
+    return [
+        *notes,
+        *(f"{x['split']}: {x['feature']}: {x['reason']}" for x in anomalies),
+        *([note] if note else []),
+    ]
 
 
 def blessing(run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class PusherSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "destination": component_spec.ExecutionParameter(type=str),
         "keep": component_spec.ExecutionParameter(type=int),
+        "registry": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -36,9 +37,9 @@ class Pusher(base_component.BaseComponent):
     TFX's own Pusher numbers versions by the second, copies in place and skips a collision in
     silence; see push.py for what this one promises.
 
-    Output `pushed_model` has the custom properties `pushed` (1 or 0); where it is 1:
-    `pushed_destination` (the version's folder), `pushed_version` (int), `content_hash`; where it
-    is 0: `reason` (a sentence).
+    Output `pushed_model` has the custom properties `content_hash` and `pushed` (1 or 0); where it
+    is 1: `pushed_destination` (the version's folder), `pushed_version` (int); where it is 0:
+    `reason` (a sentence). `note`, where there is one, is a sentence that a user should see.
     """
 
     SPEC_CLASS = PusherSpec
@@ -52,13 +53,16 @@ class Pusher(base_component.BaseComponent):
         *,
         destination: str,
         keep: int = 5,
+        registry: str = '{"kind": "none"}',
     ):
         """Args:
         model: the Trainer's.
         blessing: the Evaluator's; without one the metrics do not matter.
         infra_blessing: ServingCheck's; without one it does not matter whether the model serves.
-        destination: folder of numbered versions.
-        keep: how many versions stay there, at least 1.
+        destination: folder of numbered versions, on a disk or in a bucket.
+        keep: how many versions stay there, at least 1, beside those that the registry has an
+          alias for.
+        registry: JSON {"kind", "uri", "model_name"}.
         """
         super().__init__(
             PusherSpec(
@@ -67,6 +71,7 @@ class Pusher(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 destination=destination,
                 keep=keep,
+                registry=registry,
                 code_version=CODE_VERSION,
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )

@@ -1,7 +1,6 @@
 """Pushes the model when all who were asked bless it; otherwise says who did not, and why."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from tfx.components.util import model_utils
@@ -11,29 +10,41 @@ from tfx.utils import path_utils
 
 from components.content import content_hash as hash_of
 from components.files import read_json
-from components.pusher.push import push
+from components.pusher.aliases import UNKNOWN_ALIASES, aliased_contents
+from components.pusher.push import WITHDRAWN, is_withdrawn, push
 
 
 class Executor(base_executor.BaseExecutor):
     """See component.py for inputs, outputs and properties."""
 
     def Do(self, input_dict: dict, output_dict: dict, exec_properties: dict[str, Any]) -> None:
-        """Pushes, or notes the reason for not doing so; raises ServingError as push() does."""
+        """Pushes, or notes the reason for not doing so; raises ServingError as push() does.
+
+        A registry that does not answer does not hold up a push: nothing is removed, and a note
+        says so.
+        """
         model = artifact_utils.get_single_instance(input_dict["model"])
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        folder = path_utils.serving_model_dir(model.uri)
+        content_hash = model.get_string_custom_property("content_hash") or hash_of(folder)
+        destination, keep = exec_properties["destination"], exec_properties["keep"]
+        pushed.set_string_custom_property("content_hash", content_hash)
         reason = _objection(input_dict)
+        if not reason and is_withdrawn(destination, content_hash):
+            reason = WITHDRAWN
+            pushed.set_string_custom_property("note", f"the model was not pushed: {reason}")
         if reason:
             pushed.set_int_custom_property("pushed", 0)
             pushed.set_string_custom_property("reason", reason)
             return
 
-        folder = path_utils.serving_model_dir(model.uri)
-        content_hash = model.get_string_custom_property("content_hash") or hash_of(folder)
-        path = push(folder, exec_properties["destination"], content_hash, exec_properties["keep"])
+        aliased = aliased_contents(exec_properties["registry"], destination, keep)
+        path = push(folder, destination, content_hash, keep, aliased)
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_string_custom_property("pushed_destination", path)
-        pushed.set_int_custom_property("pushed_version", int(Path(path).name))
-        pushed.set_string_custom_property("content_hash", content_hash)
+        pushed.set_int_custom_property("pushed_version", int(os.path.basename(path)))
+        if aliased is None:
+            pushed.set_string_custom_property("note", f"{destination}: {UNKNOWN_ALIASES}")
 
 
 def _objection(input_dict: dict) -> str:

@@ -155,9 +155,7 @@ class Registry(Protocol):
     kind: str
     address: str
 
-    def register(
-        self, entry: Entry, challenger: bool = True, champion: bool = False
-    ) -> Registered:
+    def register(self, entry: Entry, challenger: bool = True, champion: bool = False) -> Registered:
         """Enters a model as a new version, unless its content is there already.
 
         May be killed at any moment and called again: what was begun is finished, and there is
@@ -274,7 +272,7 @@ def _pushed_anew(entry: Entry) -> str | None:
     """The newest served version if it holds this model, and under another number than was said."""
     if not entry.pushed_path:
         return None
-    served = newest(Path(entry.pushed_path).parent)
+    served = newest(os.path.dirname(entry.pushed_path))
     if served and served.content_hash == entry.content_hash and served.path != entry.pushed_path:
         return served.path
     return None

@@ -1,17 +1,22 @@
 """What stands after a run, also where something goes wrong at its very end."""
 
+import dataclasses
 import json
 import os
+import shutil
 import time
 
 import pytest
 
+from components.content import content_hash
 from components.errors import StoreError
+from components.pusher.push import WITHDRAWN, push, withdraw
 from pipeline.config import Config
-from pipeline.finish import _sweep_checkpoints, finish
+from pipeline.finish import _sweep_checkpoints, finish, restore_push
 from pipeline.lineage import Artifact, Node, Run, record_start
 from pipeline.places import Places
 from pipeline.stores import open_store
+from pipeline.summary import summarize
 
 CONFIG = Config.model_validate({"name": "task", "data": {"source": "images"}})
 
@@ -66,3 +71,60 @@ def test_checkpoints_go_once_the_model_is_on_record_and_forgotten_ones_too(place
     trainer = Node("Trainer", "ran", outputs={"model": [model]})
     _sweep_checkpoints(Run("1", {}, "", 0.0, {}, [trainer]), places)
     assert [folder.name for folder in places.checkpoints.iterdir()] == ["stopped"]
+
+
+@pytest.fixture
+def pushed_before(places):
+    """A run in which Trainer and Pusher are cached, and the model's content hash."""
+    folder = places.home / "model" / "Format-Serving"
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("weights")
+    content = content_hash(folder)
+    path = push(folder, places.serving(None), content)
+    said = {"pushed": 1, "pushed_destination": path, "content_hash": content}
+    model = Artifact(1, "Model", str(folder.parent), {"content_hash": content})
+    nodes = [
+        Node("Trainer", "cached", outputs={"model": [model]}),
+        Node("Pusher", "cached", outputs={"pushed_model": [Artifact(2, "PushedModel", "", said)]}),
+    ]
+    return Run("1", {}, "", 0.0, {}, nodes), content
+
+
+def test_what_a_cached_run_had_pushed_comes_back(places, pushed_before):
+    run, _ = pushed_before
+    shutil.rmtree(places.serving(None))
+    path, notes = restore_push(run, CONFIG, places)
+    assert os.path.isfile(os.path.join(path, "saved_model.pb")) and notes == []
+
+
+@pytest.mark.parametrize("reason", [{}, {"pushed": 0, "reason": WITHDRAWN}])
+def test_what_somebody_rolled_back_from_comes_back_once_it_was_promoted(
+    places, pushed_before, reason
+):
+    run, content = pushed_before
+    run.output("Pusher", "pushed_model").properties.update(reason)
+    withdraw(places.serving(None), content)
+    shutil.rmtree(os.path.join(places.serving(None), "1"))
+    path, notes = restore_push(run, CONFIG, places)
+    assert path is None and "was rolled back from" in notes[0]
+    assert not os.path.exists(os.path.join(places.serving(None), "1"))
+    model = run.output("Trainer", "model").path("Format-Serving")
+    promoted = push(model, places.serving(None), content)
+    assert restore_push(run, CONFIG, places) == (promoted, [])
+
+
+def test_a_model_that_was_not_blessed_does_not_come_back(places, pushed_before):
+    run, _ = pushed_before
+    said = run.output("Pusher", "pushed_model").properties
+    said.update(pushed=0, reason="the Evaluator did not bless it")
+    shutil.rmtree(places.serving(None))
+    assert restore_push(run, CONFIG, places) == (None, [])
+    assert not os.path.exists(places.serving(None))
+
+
+def test_what_the_pusher_notes_is_a_warning_of_that_run_alone(places, pushed_before):
+    run, _ = pushed_before
+    run.output("Pusher", "pushed_model").properties["note"] = "no old version was removed"
+    assert summarize(run, "", 0.0)["warnings"] == []
+    ran = dataclasses.replace(run, nodes=[dataclasses.replace(n, state="ran") for n in run.nodes])
+    assert summarize(ran, "", 0.0)["warnings"] == ["no old version was removed"]

@@ -16,8 +16,8 @@ import pytest
 
 from components.content import content_hash
 from components.errors import ServingError
-from components.pusher import push as pushing
-from components.pusher.push import newest, push
+from components.pusher import folder as folders
+from components.pusher.push import is_withdrawn, newest, push, removable, withdraw
 
 ROOT = Path(__file__).parents[3]
 
@@ -145,6 +145,61 @@ def test_the_newest_versions_are_kept_and_what_is_not_ours_is_never_removed(serv
     assert shown(served) == ["0", "5"]
 
 
+def test_a_version_that_an_alias_points_at_is_kept_beyond_the_newest(served, tmp_path):
+    digests = []
+    for text in "abcde":
+        folder, digest = model(tmp_path / text, text)
+        digests.append(digest)
+        push(folder, served, digest, keep=2, aliased=digests[1:2])
+    assert shown(served) == ["2", "4", "5"]
+    assert whole(served / "2", digests[1])
+    assert removable(served, 3) and not removable(served, 4)
+    push(folder, served, digest, keep=2)
+    assert shown(served) == ["4", "5"]
+
+
+def test_where_nobody_knows_the_aliases_nothing_is_removed(served, first, second):
+    push(first[0], served, first[1])
+    push(second[0], served, second[1], keep=1, aliased=None)
+    assert shown(served) == ["1", "2"]
+    push(second[0], served, second[1], keep=1)
+    assert shown(served) == ["2"]
+
+
+def test_what_was_withdrawn_stays_so_until_it_is_pushed(served, first, second):
+    assert not is_withdrawn(served, first[1])
+    push(first[0], served, first[1])
+    push(second[0], served, second[1])
+    withdraw(served, second[1])
+    withdraw(served, second[1])
+    assert push(first[0], served, first[1]) == str(served / "3")
+    assert is_withdrawn(served, second[1]) and not is_withdrawn(served, first[1])
+    assert push(second[0], served, second[1]) == str(served / "4")
+    assert not is_withdrawn(served, second[1])
+
+
+def test_the_newest_version_is_no_longer_withdrawn_once_it_is_pushed_again(served, first):
+    push(first[0], served, first[1])
+    withdraw(served, first[1])
+    assert push(first[0], served, first[1]) == str(served / "1")
+    assert not is_withdrawn(served, first[1])
+
+
+def test_a_withdrawal_outlives_the_folder_and_moves_with_it(served, first, tmp_path):
+    push(first[0], served, first[1])
+    withdraw(served, first[1])
+    moved = tmp_path / "elsewhere" / "models"
+    shutil.copytree(served, moved)
+    shutil.rmtree(served)
+    assert is_withdrawn(served, first[1]) and is_withdrawn(moved, first[1])
+
+
+def test_a_withdrawal_that_cannot_be_noted_is_one_clear_message(first, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServingError, match=r"the withdrawal cannot be noted.*push\.destination"):
+        withdraw(tmp_path / "file", first[1])
+
+
 def test_leftovers_of_killed_pushes_are_swept(served, first):
     for name in (".pushing-1", ".pushing-9", ".removing-3"):
         (served / name / "variables").mkdir(parents=True)
@@ -186,7 +241,7 @@ def test_no_model_no_folder_and_no_room_are_one_clear_message(served, first, tmp
 
 
 def test_a_push_that_never_ends_is_not_waited_for_without_end(served, first, monkeypatch):
-    monkeypatch.setattr(pushing, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(folders, "LOCK_SECONDS", 0.2)
     served.mkdir()
     with filelock.FileLock(served / ".lock"):
         with pytest.raises(ServingError, match="another push has held it"):
