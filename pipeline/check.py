@@ -19,7 +19,7 @@ from components.image_example_gen.sources import check_listing, list_spans, reso
 from components.image_transform.policies import own_ops
 from components.importing import import_object
 from components.registry_pusher.addresses import check_address, check_name
-from pipeline.config import Beam, Config
+from pipeline.config import Beam, Bound, Config
 from pipeline.places import Places
 
 SMALLEST_BATCH = 8
@@ -71,11 +71,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             f"at {phase.learning_rate:g}"
             for phase in config.train.phases
         ],
-        "thresholds": [
-            sentence
-            for metric, limit in config.evaluate.thresholds.items()
-            for sentence in _limits(metric, limit)
-        ],
+        "thresholds": _thresholds(config),
         "warnings": find_warnings(config),
         "destination": str(places.serving(config.push.destination)),
         "registry": registry,
@@ -167,27 +163,47 @@ def check_module(config: Config) -> None:
 
 
 def _check_slices(config: Config, listing: Any) -> None:
-    columns = {"label", *listing.columns}
-    for name in config.evaluate.slices:
-        if name not in columns:
-            raise ConfigError(
-                f"evaluate.slices: the data has no column {name!r}; "
-                f"it has: {', '.join(sorted(columns))}"
-            )
+    columns = {"label", "picture_size", *listing.columns}
+    sliced = [key.partition("=")[0] for key in config.evaluate.slice_thresholds]
+    for key, names in (("slices", config.evaluate.slices), ("slice_thresholds", sliced)):
+        for name in names:
+            if name not in columns:
+                raise ConfigError(
+                    f"evaluate.{key}: the data has no column {name!r}; "
+                    f"it has: {', '.join(sorted(columns))}"
+                )
 
 
 def _part(train: str | tuple[str, ...]) -> str:
     return train if isinstance(train, str) else f"head and {' '.join(train)}"
 
 
-def _limits(metric: str, limit: Any) -> list[str]:
+def _thresholds(config: Config) -> list[str]:
+    """What the gate asks, a sentence each."""
+    evaluate = config.evaluate
+    said = [s for metric, limit in evaluate.thresholds.items() for s in _limits(metric, limit)]
+    for key, thresholds in evaluate.slice_thresholds.items():
+        of = key if "=" in key else f"each {key}"
+        said += [f"of {of}, {s}" for m, limit in thresholds.items() for s in _limits(m, limit)]
+    if robustness := evaluate.robustness:
+        damaged = f"under {', '.join(robustness.corruptions)} up to severity {robustness.severity}"
+        limits = [s for m, limit in robustness.thresholds.items() for s in _limits(m, limit)]
+        said += [f"{damaged}, {sentence}" for sentence in limits]
+    return said
+
+
+def _limits(metric: str, limit: Bound) -> list[str]:
     said = []
     if limit.at_least is not None:
         said.append(f"{metric} at least {limit.at_least:g}")
-    if limit.no_worse_than_blessed_by is not None:
-        said.append(
-            f"{metric} at most {limit.no_worse_than_blessed_by:g} below the latest blessed model's"
-        )
+    if limit.at_most is not None:
+        said.append(f"{metric} at most {limit.at_most:g}")
+    for word, what in (
+        ("no_worse_than_blessed_by", "the latest blessed model's"),
+        ("no_worse_than_clean_by", "undamaged"),
+    ):
+        if (allowed := getattr(limit, word, None)) is not None:
+            said.append(f"{metric} at most {allowed:g} worse than {what}")
     return said
 
 

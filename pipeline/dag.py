@@ -119,13 +119,11 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
     baseline = create_baseline(trainer.outputs["model"])
     evaluator = Evaluator(
         examples=images.outputs["examples"],
+        facts=images.outputs["facts"],
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"],
-        thresholds=json.dumps(
-            config.evaluate.model_dump(mode="json")["thresholds"], sort_keys=True
-        ),
-        slices=json.dumps(config.evaluate.slices),
-        on_tie=config.evaluate.on_tie,
+        evaluate=_json(config.evaluate),
+        seed=config.seed,
     )
     serving = ServingCheck(
         model=trainer.outputs["model"],

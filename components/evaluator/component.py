@@ -8,20 +8,20 @@ from components.artifacts import Predictions
 from components.content import code_version
 from components.evaluator.executor import Executor
 
-CODE_VERSION = code_version(__file__)
+CODE_VERSION = code_version(__file__, "image_transform")
 
 
 class EvaluatorSpec(component_spec.ComponentSpec):
     """What Evaluator takes and gives."""
 
     PARAMETERS = {
-        "thresholds": component_spec.ExecutionParameter(type=str),
-        "slices": component_spec.ExecutionParameter(type=str),
-        "on_tie": component_spec.ExecutionParameter(type=str),
+        "evaluate": component_spec.ExecutionParameter(type=str),
+        "seed": component_spec.ExecutionParameter(type=int),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
         "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "facts": component_spec.ChannelParameter(type=standard_artifacts.Examples),
         "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
         # Optional also at run time: the first run finds no blessed model.
         "baseline_model": component_spec.ChannelParameter(
@@ -40,7 +40,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     Outputs:
       evaluation: `metrics.json` (see evaluation.evaluate) and TFMA's own files.
-      blessing: as TFX's Evaluator writes it, and `blessing.json`: {"blessed", "reasons"}.
+      blessing: as TFX's Evaluator writes it, and `blessing.json`: {"blessed", "reasons" [sentence],
+        "checks" [{"state", "sentence"}]} (see decision.Check).
       predictions: `predictions.parquet` and `labels.json` (see predictions.write).
     """
 
@@ -50,29 +51,28 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     def __init__(
         self,
         examples: types.BaseChannel,
+        facts: types.BaseChannel,
         model: types.BaseChannel,
-        thresholds: str,
-        slices: str,
+        evaluate: str,
+        seed: int = 0,
         baseline_model: types.BaseChannel | None = None,
-        on_tie: str = "push",
     ):
         """Args:
         examples: raw Examples, encoded pictures; the test split is used.
+        facts: what is known of the same pictures; gives their sizes.
         model: the candidate.
-        thresholds: JSON, {metric: {"at_least": x, "no_worse_than_blessed_by": x}}, either x
-          may be null.
-        slices: JSON list of "label" or names of manifest columns.
+        evaluate: JSON of `pipeline.config.Evaluate`.
+        seed: of the bootstrap, and of the choice of pictures that are damaged.
         baseline_model: the latest blessed model; may be missing or hold nothing.
-        on_tie: see `decision.decide`.
         """
         super().__init__(
             EvaluatorSpec(
                 examples=examples,
+                facts=facts,
                 model=model,
                 baseline_model=baseline_model,
-                thresholds=thresholds,
-                slices=slices,
-                on_tie=on_tie,
+                evaluate=evaluate,
+                seed=seed,
                 code_version=CODE_VERSION,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

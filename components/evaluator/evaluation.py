@@ -5,18 +5,32 @@ over one vocabulary before anything is counted.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from components.errors import EvaluationError, nearest
 from components.evaluator.decision import Comparison
+from components.evaluator.intervals import (
+    DRAWS,
+    Interval,
+    differences,
+    draw,
+    intervals,
+    samples,
+    samples_of,
+)
 from components.evaluator.metrics import (
+    Judged,
     classification_metrics,
     confusion_matrix,
     per_class_metrics,
+    weighted_class_metrics,
 )
+
+PICTURE_SIZE = "picture_size"
+"""The slice by the shorter side of a picture, in doublings from 64 pixels on."""
 
 
 @dataclasses.dataclass
@@ -34,6 +48,14 @@ class Rows:
     groups: list[str] = dataclasses.field(default_factory=list)
     columns: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
+    def add_picture_sizes(self, sizes: Mapping[str, tuple[int, int]]) -> None:
+        """Adds the column PICTURE_SIZE, unless the manifest has one of that name.
+
+        Args:
+          sizes: width and height in pixels by id.
+        """
+        self.columns.setdefault(PICTURE_SIZE, [_size_class(*sizes[id_]) for id_ in self.ids])
+
     def add_column(self, name: str) -> None:
         """Adds a column that no image has a value in, unless it is there."""
         self.columns.setdefault(name, [""] * len(self.ids))
@@ -42,7 +64,7 @@ class Rows:
         """Returns the N values by which to slice.
 
         Args:
-          name: "label", or one of `columns`.
+          name: "label", PICTURE_SIZE, or one of `columns`.
 
         Raises:
           EvaluationError: there is no such column; names the nearest.
@@ -95,28 +117,55 @@ def vocabulary(rows: Rows, *models: Scores) -> list[str]:
     return sorted({*rows.labels, *(name for model in models for name in model.classes)})
 
 
+@dataclasses.dataclass
+class Evaluation:
+    """What came of it.
+
+    Attributes:
+      metrics: everything that `metrics.json` holds; see `evaluate`.
+      comparison: over the whole test split; None where there is no baseline.
+      slices: {slice: {value: comparison}} for the slices that are compared.
+    """
+
+    metrics: dict[str, Any]
+    comparison: Comparison | None
+    slices: dict[str, dict[str, Comparison]]
+
+
 def evaluate(
-    rows: Rows, candidate: Scores, baseline: Scores | None, slices: Sequence[str]
-) -> tuple[dict[str, Any], Comparison | None]:
-    """Computes everything that `metrics.json` holds.
+    rows: Rows,
+    candidate: Scores,
+    baseline: Scores | None,
+    slices: Sequence[str],
+    compared: Collection[str] = (),
+    fewest: int = 1,
+    seed: int = 0,
+    draws: int = DRAWS,
+) -> Evaluation:
+    """Computes metrics, their intervals, and the comparison with the blessed model.
 
     Args:
       rows: the test images, at least one.
       candidate: of the model that is to be judged.
       baseline: of the latest blessed model, or None where there is none; its probabilities finite.
-      slices: "label" or names of columns.
+      slices: "label", PICTURE_SIZE, or names of columns.
+      compared: those of `slices` in which the two models are compared, too.
+      fewest: images that a slice's value needs to be given intervals and to be compared.
+      seed: of the bootstrap.
+      draws: of the bootstrap.
 
     Returns:
-      (metrics, comparison); the comparison is None where there is no baseline, and the metrics,
-      see metrics.py for what each value is, hold
+      The evaluation; its `metrics`, see metrics.py for what each value is, hold
         overall: metrics over all images.
-        classes: {label: {precision, recall, f1, support}}.
+        classes: {label: {precision, recall, f1, support, roc_auc, pr_auc}}.
         slices: {slice: {value: {images, metrics…}}}.
+        intervals: {overall: {metric: [low, high]}, classes: {label: {precision…: [low, high]}},
+          slices: {slice: {value: {metric: [low, high]}}}}: 95 % bootstrap intervals.
         confusion: {labels, counts}: counts[i][j] images of labels[i] taken for labels[j].
         baseline: the blessed model's metrics, or None.
-        comparison: {images, overall, new_classes}, or None: on how many images, those whose label
-          the blessed model knows, `baseline` was computed, the candidate's metrics on just these,
-          and the labels of the others.
+        comparison: {images, overall, differences, new_classes}, or None: on how many images, those
+          whose label the blessed model knows, `baseline` was computed, the candidate's metrics on
+          just these, the interval of candidate minus baseline, and the labels of the others.
 
     Raises:
       EvaluationError: there are no images, a slice names no column, or the candidate gives
@@ -133,51 +182,124 @@ def evaluate(
             "lower learning_rate in train.phases"
         )
     names = vocabulary(rows, candidate)
-    labels, probabilities = _indices(rows.labels, names), candidate.over(names)
-    confusion = confusion_matrix(labels, probabilities.argmax(axis=1), len(names))
-    comparison = _compare(rows, candidate, baseline) if baseline else None
+    judged = Judged.of(_indices(rows.labels, names), candidate.over(names))
+    drawn = draw(rows.groups, seed, draws)
+    parts = {name: _parts(rows.slice_values(name)) for name in slices}
+    pair = _Pair.of(rows, candidate, baseline) if baseline else None
+    comparison = pair.compare(drawn, np.ones(len(rows.labels), bool)) if pair else None
     metrics = {
-        "overall": classification_metrics(labels, probabilities),
-        "classes": per_class_metrics(confusion, names),
+        "overall": classification_metrics(judged),
+        "classes": per_class_metrics(judged, names),
         "slices": {
-            name: _by_value(rows.slice_values(name), labels, probabilities) for name in slices
+            name: {
+                value: {"images": int(part.sum()), **classification_metrics(judged.part(part))}
+                for value, part in of_value.items()
+            }
+            for name, of_value in parts.items()
         },
-        "confusion": {"labels": names, "counts": confusion.tolist()},
+        "intervals": {
+            "overall": intervals(samples(judged, drawn)),
+            "classes": _class_intervals(judged, drawn, names),
+            "slices": {
+                name: {
+                    value: intervals(samples(judged.part(part), drawn[:, part]))
+                    for value, part in of_value.items()
+                    if part.sum() >= fewest
+                }
+                for name, of_value in parts.items()
+            },
+        },
+        "confusion": {"labels": names, "counts": confusion_matrix(judged).tolist()},
         "baseline": dict(comparison.blessed) if comparison and comparison.images else None,
         "comparison": comparison
         and {
             "images": comparison.images,
             "overall": dict(comparison.candidate),
+            "differences": dict(comparison.differences),
             "new_classes": list(comparison.new_classes),
         },
     }
-    return metrics, comparison
-
-
-def _compare(rows: Rows, candidate: Scores, baseline: Scores) -> Comparison:
-    known = np.isin(rows.labels, baseline.classes)
-    new = tuple(sorted(set(rows.labels) - set(baseline.classes)))
-    if not known.any():
-        return Comparison({}, {}, 0, new)
-    names = vocabulary(rows, candidate, baseline)
-    labels = _indices(rows.labels, names)[known]
-    ours, theirs = (
-        classification_metrics(labels, model.over(names)[known]) for model in (candidate, baseline)
-    )
-    return Comparison(ours, theirs, int(known.sum()), new)
-
-
-def _by_value(
-    values: Sequence[str], labels: np.ndarray, probabilities: np.ndarray
-) -> dict[str, dict[str, Any]]:
-    distinct, which = np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)
-    return {
-        str(value): {
-            "images": int((which == i).sum()),
-            **classification_metrics(labels[which == i], probabilities[which == i]),
+    by_slice = {
+        name: {
+            value: pair.compare(drawn, part)
+            for value, part in parts[name].items()
+            if part.sum() >= fewest
         }
-        for i, value in enumerate(distinct)
+        for name in compared
+        if pair
     }
+    return Evaluation(metrics, comparison, by_slice)
+
+
+@dataclasses.dataclass
+class _Pair:
+    """Candidate and baseline on the K images whose label the baseline knows.
+
+    Attributes:
+      known: [N] bool, which these are.
+      labels: N, of all images.
+      ours, theirs: of the K.
+    """
+
+    known: np.ndarray
+    labels: np.ndarray
+    ours: Judged | None
+    theirs: Judged | None
+
+    @classmethod
+    def of(cls, rows: Rows, candidate: Scores, baseline: Scores) -> "_Pair":
+        known, labels = np.isin(rows.labels, baseline.classes), np.array(rows.labels)
+        if not known.any():
+            return cls(known, labels, None, None)
+        names = vocabulary(rows, candidate, baseline)
+        indices = _indices(rows.labels, names)[known]
+        ours, theirs = (
+            Judged.of(indices, model.over(names)[known]) for model in (candidate, baseline)
+        )
+        return cls(known, labels, ours, theirs)
+
+    def compare(self, drawn: np.ndarray, part: np.ndarray) -> Comparison:
+        """Compares the two on a part of the images, a mask [N]."""
+        new = tuple(sorted(set(self.labels[part & ~self.known].tolist())))
+        both = part & self.known
+        if self.ours is None or self.theirs is None or not both.any():
+            return Comparison({}, {}, 0, new)
+        ours, theirs = (judged.part(both[self.known]) for judged in (self.ours, self.theirs))
+        return Comparison(
+            _numbers(classification_metrics(ours)),
+            _numbers(classification_metrics(theirs)),
+            int(both.sum()),
+            new,
+            differences(samples(ours, drawn[:, both]), samples(theirs, drawn[:, both])),
+        )
+
+
+def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def _parts(values: Sequence[str]) -> dict[str, np.ndarray]:
+    """The images of each value, as masks [N]; the values sorted."""
+    distinct, which = np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)
+    return {str(value): which == i for i, value in enumerate(distinct)}
+
+
+def _class_intervals(
+    judged: Judged, drawn: np.ndarray, names: Sequence[str]
+) -> dict[str, dict[str, Interval]]:
+    found = samples_of(weighted_class_metrics, judged, drawn)
+    return {
+        name: intervals({metric: values[:, i] for metric, values in found.items()})
+        for i, name in enumerate(names)
+    }
+
+
+def _size_class(width: int, height: int) -> str:
+    """The shorter side's doubling in pixels, such as "0064 to 0127", so that text sorts as size."""
+    low = 2 ** (min(width, height).bit_length() - 1)
+    if low < 64:
+        return "0000 to 0063"
+    return "2048 and up" if low >= 2048 else f"{low:04} to {2 * low - 1:04}"
 
 
 def _indices(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:

@@ -13,6 +13,7 @@ from tfx.types import standard_artifacts
 from components.artifacts import Predictions
 from components.errors import EvaluationError
 from components.evaluator.executor import Executor
+from components.evaluator.metrics import METRICS
 from components.evaluator.predictions import predict
 from components.evaluator.tfma_files import BASELINE, CANDIDATE
 from components.progress import read_progress
@@ -22,14 +23,22 @@ THRESHOLDS = {"accuracy": {"at_least": 0.5, "no_worse_than_blessed_by": 0.05}}
 
 
 def evaluate(
-    tmp_path, records, model, baseline=None, thresholds=THRESHOLDS, slices=("label",), columns=()
+    tmp_path,
+    records,
+    model,
+    baseline=None,
+    thresholds=THRESHOLDS,
+    slices=("label",),
+    columns=(),
+    **asked,
 ):
     """Runs the executor; returns the output artifacts by key."""
     examples = tiny.examples_artifact(tmp_path / "examples", records)
     # Read back from the store, a number in a JSON value is a float.
     examples.set_json_value_custom_property("counts", {"test": float(len(records))})
     examples.set_json_value_custom_property("columns", list(columns))
-    inputs = {"examples": [examples], "model": [model], "baseline_model": []}
+    facts = tiny.facts_artifact(tmp_path / "facts", records)
+    inputs = {"examples": [examples], "facts": [facts], "model": [model], "baseline_model": []}
     if baseline:
         inputs["baseline_model"] = [baseline]
     outputs = {
@@ -47,9 +56,18 @@ def evaluate(
         inputs,
         {key: [artifact] for key, artifact in outputs.items()},
         {
-            "thresholds": json.dumps(thresholds),
-            "slices": json.dumps(list(slices)),
-            "on_tie": "push",
+            "evaluate": json.dumps(
+                {
+                    "thresholds": thresholds,
+                    "slices": list(slices),
+                    "slice_thresholds": {},
+                    "min_images": 5,
+                    "on_tie": "push",
+                    "robustness": None,
+                    **asked,
+                }
+            ),
+            "seed": 0,
         },
     )
     return outputs
@@ -133,14 +151,15 @@ def test_a_good_model_is_blessed_as_tfx_would(evaluated):
     assert blessing.get_string_custom_property("current_model").endswith("/model")
     said = read(blessing, "blessing.json")
     assert said["blessed"] is True
-    assert "is no worse than the blessed model's" in said["reasons"][1]
+    assert "above the blessed model's" in said["reasons"][1]
+    assert {check["state"] for check in said["checks"]} == {"passed"}
 
 
 def test_the_evaluation_tells_the_summary_what_it_needs(evaluated):
     evaluation = evaluated["evaluation"]
     overall = read(evaluation, "metrics.json")["overall"]
     assert evaluation.get_json_value_custom_property("metrics") == overall
-    assert set(overall) == {"accuracy", "balanced_accuracy", "top_3_accuracy", "log_loss"}
+    assert set(overall) == set(METRICS)
     assert evaluation.get_int_custom_property("images") == 90
 
 
@@ -209,6 +228,54 @@ def test_a_slice_by_a_column_in_which_no_test_image_has_a_value_has_one_empty_va
     assert (("site", ""),) in [slice_ for slice_, _ in result.slicing_metrics]
     with pytest.raises(EvaluationError, match="no column 'sight'; did you mean 'site'"):
         evaluate(tmp_path, records, model, slices=["sight"], columns=["site"])
+
+
+def test_a_slice_that_got_worse_refuses_the_model_and_is_named(tmp_path):
+    """One class is forgotten; the others make up for it."""
+    records = tiny.test_split(120)
+    good = tiny.model_artifact(tmp_path / "baseline", tiny.ColourModel(NAMES), id=7)
+    forgetful = tiny.ColourModel(NAMES)
+    forgetful.labels = tf.constant(["blue", "green", "rot"])
+    model = tiny.model_artifact(tmp_path / "model", forgetful, id=8)
+    outputs = evaluate(
+        tmp_path,
+        records,
+        model,
+        good,
+        thresholds={"accuracy": {"at_least": 0.3}},
+        slice_thresholds={"label": {"accuracy": {"no_worse_than_blessed_by": 0.1}}},
+    )
+    said = read(outputs["blessing"], "blessing.json")
+    assert not said["blessed"]
+    failed = [check["sentence"] for check in said["checks"] if check["state"] == "failed"]
+    assert len(failed) == 1
+    assert failed[0].startswith("label red: accuracy 0.000 is ")
+    assert failed[0].endswith("below the blessed model's 1.000; at most 0.100 is allowed")
+
+
+def test_pictures_are_sliced_by_size_and_damaged_where_that_is_asked_for(tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES))
+    robustness = {
+        "corruptions": ["blur", "noise"],
+        "severity": 2,
+        "max_images": 10,
+        "thresholds": {"log_loss": {"at_most": 0.0}},
+    }
+    outputs = evaluate(
+        tmp_path,
+        tiny.test_split(20),
+        model,
+        slices=["picture_size"],
+        thresholds={"accuracy": {"at_least": 0.0}},
+        robustness=robustness,
+    )
+    metrics = read(outputs["evaluation"], "metrics.json")
+    assert metrics["slices"]["picture_size"]["0000 to 0063"]["images"] == 20
+    assert metrics["robustness"]["images"] == 10
+    assert len(metrics["robustness"]["corruptions"]["noise"]) == 5
+    said = read(outputs["blessing"], "blessing.json")
+    assert not said["blessed"]
+    assert said["reasons"][0].startswith("blur up to severity 2: log_loss ")
 
 
 def test_progress_is_of_whole_images(evaluated):

@@ -118,6 +118,18 @@ def examples_artifact(folder, records):
     return artifact
 
 
+def facts_artifact(folder, records):
+    """What is known of the same pictures: all of one size."""
+    facts = []
+    for record in records:
+        example = tf.train.Example.FromString(record)
+        del example.features.feature["image"]
+        for side, pixels in (("width", 16), ("height", 12)):
+            example.features.feature[side].int64_list.value.append(pixels)
+        facts.append(example.SerializeToString())
+    return examples_artifact(folder, facts)
+
+
 def model_artifact(folder, model, id=1, **save_arguments):
     """A Model artifact holding the model under Format-Serving."""
     save(model, os.path.join(str(folder), "Format-Serving"), **save_arguments)

@@ -1,0 +1,70 @@
+"""Draws test pictures, damages them, and asks the exported model about them."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from components.evaluator import robustness
+from components.evaluator.evaluation import Rows, Scores
+from components.image_transform.decoding import decode
+from components.records import read_records
+
+_BATCH = 32
+
+
+def measure(
+    files: Sequence[str], model: str, rows: Rows, seed: int, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Measures a model on some of the test pictures, see `robustness.measure`.
+
+    Args:
+      files: gzipped TFRecords of raw Examples.
+      model: folder of the SavedModel.
+      rows: the same Examples, in their order.
+      seed: of the choice of pictures.
+      asked: `max_images`, how many pictures at most, and `corruptions`.
+    """
+    count = min(asked["max_images"], len(rows.ids))
+    chosen = sorted(random.Random(seed).sample(range(len(rows.ids)), count))
+    pictures = _pictures(files, set(chosen))
+    labels = [rows.labels[i] for i in chosen]
+    loaded = tf.saved_model.load(model)  # kept: a signature does not keep its variables alive
+    serve = loaded.signatures["serving_examples"]
+
+    def answer(encoded: Sequence[bytes]) -> tuple[np.ndarray, list[str]]:
+        said = serve(examples=tf.constant([_example(image) for image in encoded]))
+        classes = [
+            name.decode(errors="backslashreplace") for name in said["all_classes"].numpy()[0]
+        ]
+        return said["probabilities"].numpy(), classes
+
+    classes = answer([robustness.encoded(pictures[0])])[1]
+    names = sorted({*labels, *classes})
+
+    def ask(encoded: Sequence[bytes]) -> np.ndarray:
+        batches = (encoded[start : start + _BATCH] for start in range(0, len(encoded), _BATCH))
+        return Scores(classes, np.concatenate([answer(batch)[0] for batch in batches])).over(names)
+
+    indices = np.array([names.index(label) for label in labels])
+    return robustness.measure(pictures, indices, ask, asked["corruptions"])
+
+
+def _pictures(files: Sequence[str], chosen: set[int]) -> list[Image.Image]:
+    """The chosen pictures, by their position, as serving decodes them and no larger than needed."""
+    found = []
+    for i, record in enumerate(read_records(files).as_numpy_iterator()):
+        if i in chosen:
+            features = tf.train.Example.FromString(record).features.feature
+            image = decode(tf.constant(features["image"].bytes_list.value[0]))
+            found.append(robustness.reduced(Image.fromarray(image.numpy())))
+    return found
+
+
+def _example(image: bytes) -> bytes:
+    example = tf.train.Example()
+    example.features.feature["image"].bytes_list.value.append(image)
+    return example.SerializeToString()
