@@ -21,6 +21,7 @@ from components.files import exists, names, reading
 from pipeline import pictures, results
 from pipeline.lineage import Run
 from pipeline.records import read_examples
+from pipeline.summary import MARKS
 
 MOST_REJECTS = 50
 MOST_ROWS = 100  # of tables with one row a class or epoch
@@ -48,6 +49,7 @@ def write_report(run: Run, summary: dict[str, Any], folder: Path) -> Path:
     """
     folder = Path(folder)
     view: dict[str, Any] = {"run": run, "summary": summary, "unreadable": {}}
+    view["marks"] = MARKS
     view["config"] = _yaml(run.config)
     view["command"] = _command(folder)
     for name, gather in _PARTS.items():
@@ -202,6 +204,7 @@ _PARTS: dict[str, Callable[[Run, dict[str, Any]], Any]] = {
     "pairs": results.pairs,
     "classes": results.classes,
     "slices": results.slices,
+    "robustness": results.robustness,
     "mistakes": results.mistakes,
     "training": _training,
     "sheet": _sheet,

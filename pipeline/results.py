@@ -30,13 +30,34 @@ def figures(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, value in ours.items():
         if isinstance(value, (int, float)):
+            interval = ((said.get("intervals") or {}).get("overall") or {}).get(name)
             theirs = baseline.get(name)
             comparable = isinstance(theirs, (int, float)) and isinstance(
                 same.get(name), (int, float)
             )
             change = same[name] - theirs if comparable else None
-            rows.append({"name": name, "value": value, "baseline": theirs, "change": change})
+            rows.append(
+                {
+                    "name": name,
+                    "value": value,
+                    "interval": interval,
+                    "baseline": theirs,
+                    "change": change,
+                }
+            )
     return rows
+
+
+def robustness(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:
+    """Accuracy on damaged pictures: {images, clean, rows [(corruption, [of severity 1, … 5])]}."""
+    said = _metrics(run).get("robustness")
+    if not said:
+        return None
+    rows = [
+        (name, [of_one["accuracy"] for of_one in of_severity])
+        for name, of_severity in said["corruptions"].items()
+    ]
+    return {"images": said["images"], "clean": said["clean"]["accuracy"], "rows": rows}
 
 
 def unknown(run: Run, summary: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,6 +7,9 @@ from typing import Any
 
 from pipeline.lineage import Run
 
+MARKS = {"passed": "✓", "failed": "✗", "tie": "≈", "withheld": "?"}
+"""How a check's state is shown, wherever it is."""
+
 
 def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
     """Returns the summary of a run, good or bad.
@@ -19,7 +22,9 @@ def summarize(run: Run, report: str, seconds: float) -> dict[str, Any]:
     Returns:
       run_id, config_hash, status ("succeeded" or "failed"), seconds,
       nodes [{id, state, seconds}], images {train, eval, test, rejected}, metrics {name: value},
-      warnings [sentence], blessed (bool), blessing_reasons [sentence], pushed (path or None),
+      warnings [sentence], blessed (bool), blessing_reasons [sentence],
+      checks [{state, sentence}], the same sentences with passed, failed, tie or withheld,
+      pushed (path or None),
       registered ({registry, name, version} or None), unchanged (whether every node took an
       earlier run's result), report, error ({node, message} or None).
     """
@@ -63,8 +68,9 @@ def _warnings(run: Run) -> list[str]:
 
 
 def blessing(run: Run) -> dict[str, Any]:
-    """Returns blessed and blessing_reasons: both gates, the Evaluator's and the ServingCheck's."""
+    """Returns blessed, blessing_reasons, checks of both gates: Evaluator's and ServingCheck's."""
     reasons: list[str] = []
+    checks: list[dict[str, str]] = []
     passed = []
     for node, key, file, verdict in (
         ("Evaluator", "blessing", "blessing.json", "blessed"),
@@ -74,7 +80,18 @@ def blessing(run: Run) -> dict[str, Any]:
         said = artifact.json(file) if artifact else None
         passed.append(bool(said and said[verdict]))
         reasons += said["reasons"] if said else []
-    return {"blessed": all(passed), "blessing_reasons": reasons}
+        checks += _checks(said, passed[-1]) if said else []
+    return {"blessed": all(passed), "blessing_reasons": reasons, "checks": checks}
+
+
+def _checks(said: dict[str, Any], passed: bool) -> list[dict[str, str]]:
+    """The checks of a verdict; of a gate that says only its reasons, all fared as the whole."""
+    whole = "passed" if passed else "failed"
+    apart = [{"state": whole, "sentence": reason} for reason in said["reasons"]]
+    return [
+        {"state": check["state"], "sentence": check["sentence"]}
+        for check in said.get("checks") or apart
+    ]
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:

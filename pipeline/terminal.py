@@ -17,6 +17,7 @@ from rich.spinner import Spinner
 
 from components.progress import read_progress
 from pipeline.lineage import Node
+from pipeline.summary import MARKS
 
 _MARKS = {
     "ran": "[green]✓[/]",
@@ -24,7 +25,9 @@ _MARKS = {
     "failed": "[red]✗[/]",
     "skipped": "[dim]·[/]",
 }
+_TONES = {"passed": "green", "failed": "red", "tie": "blue", "withheld": "yellow"}
 _POLL_SECONDS = 0.25
+MOST_CHECKS = 12
 MOST_WARNINGS = 5
 
 
@@ -139,8 +142,12 @@ class Terminal:
                 self.say(f"              and {len(summary['warnings']) - MOST_WARNINGS} more")
             verdict = "[green]yes[/]" if summary["blessed"] else "[yellow]no[/]"
             self.say(f"  blessed     {verdict}")
-            for reason in summary["blessing_reasons"]:
-                self.say(f"              {escape(reason)}")
+            for check in summary["checks"][:MOST_CHECKS]:
+                mark = f"[{_TONES[check['state']]}]{MARKS[check['state']]}[/]"
+                self.say(f"            {mark} {escape(check['sentence'])}")
+            if len(summary["checks"]) > MOST_CHECKS:
+                more = len(summary["checks"]) - MOST_CHECKS
+                self.say(f"              and {more} more; the report has them")
             self.say(f"  pushed      {escape(summary['pushed'] or 'no')}")
             registered = summary["registered"]
             where = "no"

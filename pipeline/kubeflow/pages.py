@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.lineage import Node, Run
 from pipeline.results import confusion, figures
-from pipeline.summary import blessing
+from pipeline.summary import MARKS, blessing
 
 _STATES = {
     "ran": "ran",
@@ -28,7 +28,7 @@ def task_page(run: Run, node_id: str) -> str:
     if node.error and node.state == "failed":  # not of an attempt before a good one
         lines += ["", "```", node.error.replace("```", "'''"), "```"]
     if node_id in ("Evaluator", "ServingCheck"):
-        lines += ["", *(f"- {_escaped(r)}" for r in blessing(run)["blessing_reasons"])]
+        lines += ["", *_checks(blessing(run))]
     for note in _notes(node)[:_MOST_NOTES]:
         lines += ["", f"- {_escaped(note)}"]
     if node.outputs:
@@ -61,7 +61,7 @@ def run_page(summary: dict[str, Any]) -> str:
         ]
         lines.append("")
     lines.append(f"blessed: **{'yes' if summary['blessed'] else 'no'}**")
-    lines += [f"- {_escaped(reason)}" for reason in summary["blessing_reasons"]]
+    lines += _checks(summary)
     registered = summary["registered"]
     lines += [
         "",
@@ -103,6 +103,10 @@ def _notes(node: Node) -> list[str]:
             if images := artifact.properties.get("images"):
                 found.append(f"{artifact.type}: {int(images):,} images")
     return list(dict.fromkeys(found))
+
+
+def _checks(said: dict[str, Any]) -> list[str]:
+    return [f"- {MARKS[check['state']]} {_escaped(check['sentence'])}" for check in said["checks"]]
 
 
 def _escaped(text: str) -> str:

@@ -159,6 +159,12 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
             "log_loss": 0.28,
         },
         "confusion": {"labels": list(labels), "counts": counts.tolist()},
+        "intervals": {"overall": {"accuracy": [accuracy - 0.0123, accuracy + 0.0101]}},
+        "robustness": {
+            "images": 200,
+            "clean": {"accuracy": 0.955},
+            "corruptions": {"blur": [{"accuracy": 0.95 - i / 10} for i in range(5)]},
+        },
     }
     out["evaluation"] = artifact(root, "Evaluator", "evaluation", metrics=json.dumps(overall))
     Path(out["evaluation"].path("metrics.json")).write_text(json.dumps(metrics))
@@ -167,8 +173,10 @@ def a_run(root, labels=tuple("0123456789"), test=200, wrong=9, picture=None, ren
         f"accuracy {accuracy:.3f} is at least 0.9",
         f"accuracy {accuracy:.3f} is no more than 0.005 below the blessed model's 0.950",
     ]
+    checks = [{"state": "passed", "sentence": reason} for reason in reasons]
+    checks.append({"state": "withheld", "sentence": "type: too few images to judge: (none) (3)"})
     Path(out["blessing"].path("blessing.json")).write_text(
-        json.dumps({"blessed": True, "reasons": reasons})
+        json.dumps({"blessed": True, "reasons": reasons, "checks": checks})
     )
     out["infra_blessing"] = artifact(root, "ServingCheck", "infra_blessing")
     Path(out["infra_blessing"].path("infra_blessing.json")).write_text(
@@ -281,7 +289,7 @@ def good(tmp_path_factory):
 def test_a_good_run_says_its_verdict_first_and_why(good):
     words = good[1].words
     assert words.index("Blessed") < words.index("Test accuracy") < words.index("Results")
-    assert "accuracy 0.955 is at least 0.9 accuracy 0.955 is no more" in words
+    assert "accuracy 0.955 is at least 0.9 ✓ accuracy 0.955 is no more" in words
     assert "64 original files gave the evaluation's scores" in words
     assert "Pushed to runs/digits/serving/3" in words
     assert "Registered in mlflow as digits, version 3" in words
@@ -290,6 +298,18 @@ def test_a_good_run_says_its_verdict_first_and_why(good):
 def test_the_accuracy_stands_beside_the_blessed_models(good):
     assert "Test accuracy 95.5 % 191 of 200 pictures" in good[1].words
     assert "Latest blessed model 95.0 % +0.5 points since, on the same pictures" in good[1].words
+
+
+def test_each_check_has_a_mark_and_the_accuracy_its_interval(good):
+    words = good[1].words
+    assert "✓ accuracy 0.955 is at least 0.9" in words
+    assert "? type: too few images to judge: (none) (3)" in words
+    assert "94.3 % to 96.5 %" in words
+
+
+def test_damaged_pictures_have_a_table(good):
+    assert "On damaged pictures" in good[1].words
+    assert "blur 95.0 % 85.0 % 75.0 % 65.0 % 55.0 %" in good[1].words
 
 
 def test_a_baseline_is_compared_on_the_pictures_that_it_can_know(tmp_path):
