@@ -1,10 +1,13 @@
+from typing import get_args
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import ConfigError
-from pipeline.config import Beam, Config, config_hash
+from components.evaluator.metrics import METRICS
+from pipeline.config import Beam, Config, Metric, config_hash
 from pipeline.config_file import load_config
 from pipeline.config_text import config_text
 
@@ -64,6 +67,33 @@ def test_a_tab_in_yaml_is_named(write):
 def test_an_unknown_metric_is_said_with_those_there_are(write):
     message = refusal(write(SMALLEST), "evaluate.thresholds.acuracy.at_least=0.5")
     assert "evaluate.thresholds.acuracy: there is no such key; there are: 'accuracy'" in message
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("thresholds.log_loss.at_least", "0.1", "thresholds.log_loss: less of it is better"),
+        ("thresholds.accuracy.at_most", "0.1", "thresholds.accuracy: more of it is better"),
+        (
+            "slice_thresholds.label",
+            "{log_loss: {at_least: 0.1}}",
+            "slice_thresholds.label.log_loss: less of it is better; write at_most",
+        ),
+        (
+            "robustness.thresholds",
+            "{roc_auc: {at_most: 0.1}}",
+            "thresholds.roc_auc: more of it is better; write at_least",
+        ),
+        ("robustness.corruptions", "[rain]", "input should be 'jpeg', 'blur', 'brightness' or"),
+        ("robustness.corruptions", "[]", "evaluate.robustness.corruptions"),
+    ],
+)
+def test_a_bound_stands_on_the_side_from_which_a_metric_is_reached(write, key, value, message):
+    assert message in refusal(write(SMALLEST), f"evaluate.{key}={value}")
+
+
+def test_the_metrics_of_thresholds_are_those_that_are_counted():
+    assert get_args(Metric) == METRICS
 
 
 def test_an_unknown_policy_names_the_nearest(write):
