@@ -32,7 +32,7 @@ from components.serving_check.verdict import judge
 # Names as in tfx.components.infra_validator.executor, which cannot be imported without a server.
 _BLESSED, _NOT_BLESSED, _PROPERTY = "INFRA_BLESSED", "INFRA_NOT_BLESSED", "blessed"
 _PROJECT = Path(__file__).parents[2]
-_LONGEST_SECONDS = 900
+_LONGEST_SECONDS = 1800
 
 
 class Executor(base_executor.BaseExecutor):

@@ -128,6 +128,7 @@ def test_bytes_by_name_are_written_as_base64():
     assert json.loads(text) == {"predictions": [{"thumb_bytes": b64(b"\xff"), "label": "é"}]}
 
 
+@pytest.mark.slow
 def test_messages_bring_nothing_that_a_model_could_need():
     code = (
         "import components.serving_check.messages, sys;"
