@@ -300,7 +300,7 @@ class Evaluate(Section):
 
 
 class Serving(Section):
-    """What the exported model may cost; it is measured in a fresh process, on the machine of the run."""
+    """What the exported model may cost, measured in a fresh process on the machine of the run."""
 
     max_load_seconds: Annotated[float, Field(gt=0.0)] | None = Field(
         None, description="Longest time in seconds that loading may take. None: any."

@@ -7,7 +7,7 @@ name or type, an answer that JSON cannot hold.
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ def make_request(pictures: Sequence[bytes], model: str = "model") -> predict_pb2
     return request
 
 
-def answer(signature: Callable, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+def answer(signature: Any, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
     """Returns what a server gives for a request.
 
     Args:

@@ -171,9 +171,7 @@ def _described(picture: bytes) -> str:
     return f"{len(picture)} bytes" + (f" that begin with {picture[:4]!r}" if picture else "")
 
 
-def _empty_batch(
-    answer: Mapping[str, Any], expected: Expected, tolerance: float
-) -> dict[str, Any]:
+def _empty_batch(answer: Mapping[str, Any], expected: Expected, tolerance: float) -> dict[str, Any]:
     if "empty" in answer["failed"]:
         reasons = [f"an empty batch fails: {answer['failed']['empty']}"]
     else:

@@ -1,4 +1,4 @@
-"""deploy/serving: held to Kubernetes's own types, and to what the server's image and ours agree on."""
+"""deploy/serving: held to Kubernetes's own types, and to what the tasks push."""
 
 import json
 import re

@@ -201,9 +201,7 @@ def test_a_broken_saved_model_withholds_the_blessing(evaluated, tmp_path, break_
 
 @pytest.mark.slow
 def test_a_model_without_the_signature_withholds_the_blessing(evaluated, tmp_path):
-    model = tiny.model_artifact(
-        tmp_path / "model", Served(NAMES), signatures=["serving_examples"]
-    )
+    model = tiny.model_artifact(tmp_path / "model", Served(NAMES), signatures=["serving_examples"])
     _, verdict = check(evaluated, tmp_path, model)
     assert not verdict["passed"]
     assert "serving_default" in verdict["reasons"][0]

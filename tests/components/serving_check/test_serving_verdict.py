@@ -134,7 +134,7 @@ def shift_huge(answer):
         (fail("empty"), "empty_batch", "an empty batch fails: Invalid"),
         (lambda a: a.update(empty=outputs([0])), "empty_batch", "give label of shape [1]"),
         (fail("huge"), "huge_batch", "a batch of 256 fails: Invalid"),
-        (shift_huge, "huge_batch", "sent 256 at once, 256 of 256 test pictures are scored other"),
+        (shift_huge, "huge_batch", "sent 256 at once, 255 of 256 test pictures are scored other"),
         (lambda a: a.update(no_json="a NaN"), "json", "cannot tell an answer in JSON: a NaN"),
     ],
 )  # fmt: skip
