@@ -40,8 +40,7 @@ def evaluated(tmp_path_factory):
 
     records = [
         tiny.example(samples.picture(label, i), label, i)
-        for i in range(20)
-        for label in samples.LABELS
+        for i, label in enumerate(samples.LABELS * 20)
     ]
     examples = tiny.examples_artifact(folder / "examples", records)
     model = ServedModel(backbone.export(), network.head, settings)
