@@ -152,7 +152,8 @@ def _peak_mb() -> float:
         with open("/proc/self/status") as f:
             (line,) = [each for each in f if each.startswith("VmHWM")]
         return int(line.split()[1]) * 1024 / 1e6
-    except OSError:  # macOS; Linux's own answer to this counts what the parent process held
+    except (OSError, ValueError):  # macOS, or a sandbox that does not tell
+        # Not on Linux: there it counts what the parent held before this program began.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
