@@ -392,6 +392,24 @@ class Evaluate(Section):
         return self
 
 
+class Serving(Section):
+    """What the exported model may cost, measured in a fresh process on the machine of the run."""
+
+    max_load_seconds: Annotated[float, Field(gt=0.0)] | None = Field(
+        None, description="Longest time in seconds that loading may take. None: any."
+    )
+    max_memory_mb: Annotated[float, Field(gt=0.0)] | None = Field(
+        None,
+        description="Most memory in MB (10**6 bytes) that the process may hold, Python (some 500 "
+        "MB) and a batch of 256 pictures included. None: any.",
+    )
+    max_latency_ms: Annotated[float, Field(gt=0.0)] | None = Field(
+        None,
+        description="Longest time in milliseconds that one picture may take, the median of many. "
+        "None: any.",
+    )
+
+
 class Push(Section):
     """Where a blessed model goes."""
 
@@ -513,6 +531,7 @@ class Config(Section):
     model: Model = Field(Model(), description=Model.__doc__)
     train: Train = Field(Train(), description=Train.__doc__)
     evaluate: Evaluate = Field(Evaluate(), description=Evaluate.__doc__)
+    serving: Serving = Field(Serving(), description=Serving.__doc__)
     push: Push = Field(Push(), description=Push.__doc__)
     card: Card = Field(Card(), description=Card.__doc__)
     beam: Beam = Field(Beam(), description=Beam.__doc__)

@@ -21,16 +21,24 @@ class Expected:
     probabilities: np.ndarray
 
 
+_KINDS = {"label": "U", "score": "f", "probabilities": "f", "error": "U"}  # as numpy names them
+
+
 def compare(
-    expected: Expected, served: Mapping[str, np.ndarray], tolerance: float, how: str
+    expected: Expected,
+    served: Mapping[str, np.ndarray],
+    tolerance: float,
+    how: str,
+    reference: str = "in the evaluation",
 ) -> tuple[list[str], float | None]:
     """Finds where the served outputs are not what they should be.
 
     Args:
-      expected: from the evaluation.
+      expected: from the evaluation, or from another way to send the same pictures.
       served: `serving_default`'s outputs for the same pictures.
       tolerance: largest difference of a probability that is allowed.
       how: how the pictures were sent, for the reasons, such as "one by one".
+      reference: where `expected` is from, for the reasons.
 
     Returns:
       (reasons, difference): one sentence for each thing that is wrong, so none when all is well,
@@ -47,8 +55,25 @@ def compare(
         for name, shape in shapes.items()
         if name not in served or served[name].shape != shape
     ]
+    # Without `error` a picture cannot be marked, which is said where a bad one is sent.
+    if "error" in served and served["error"].shape != shapes["label"]:
+        wrong.append(f"sent {how}, error has the shape {list(served['error'].shape)}")
+    wrong += [
+        f"sent {how}, {name} is {served[name].dtype}, where a client decodes "
+        + ("text" if kind == "U" else "floats")
+        for name, kind in _KINDS.items()
+        if name in served and served[name].dtype.kind != kind
+    ]
     if wrong:
         return wrong, None
+    if "error" in served and (marked := served["error"] != "").any():
+        first = int(marked.argmax())
+        return [
+            f"sent {how}, {marked.sum()} good pictures come back marked, {expected.paths[first]} "
+            f"with {str(served['error'][first])!r}"
+        ], None
+    if not len(expected.paths):
+        return [], 0.0
     probabilities, reasons = served["probabilities"], []
     differences = np.abs(probabilities.astype(np.float64) - expected.probabilities).max(axis=1)
     if not np.isfinite(probabilities).all():
@@ -56,8 +81,8 @@ def compare(
     elif (worse := differences > tolerance).any():
         worst = int(differences.argmax())
         reasons.append(
-            f"sent {how}, {worse.sum()} of {len(worse)} test pictures are scored otherwise than in "
-            f"the evaluation, {expected.paths[worst]} by {differences[worst]:.2g}; "
+            f"sent {how}, {worse.sum()} of {len(worse)} test pictures are scored otherwise than "
+            f"{reference}, {expected.paths[worst]} by {differences[worst]:.2g}; "
             f"at most {tolerance:g} is allowed"
         )
     reasons += _label_reasons(expected, served, tolerance, how)

@@ -17,6 +17,7 @@ class ServingCheckSpec(component_spec.ComponentSpec):
     PARAMETERS = {
         "max_images": component_spec.ExecutionParameter(type=int),
         "tolerance": component_spec.ExecutionParameter(type=float),
+        "limits": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -32,13 +33,24 @@ class ServingCheckSpec(component_spec.ComponentSpec):
 class ServingCheck(base_component.BaseComponent):
     """Loads the exported model in a fresh process and sends it original test pictures.
 
+    What it asks and gets are requests and responses of TensorFlow Serving. Beside test pictures,
+    which must be scored as in the evaluation, it sends pictures that cannot be read, an empty batch
+    and a huge one; and it looks into the SavedModel for what no server has.
+
     Output `infra_blessing`, as TFX's InfraValidator gives it: file INFRA_BLESSED or
     INFRA_NOT_BLESSED and custom property `blessed`, 1 or 0; and, as in a ModelBlessing,
     `current_model_id`, by which Baseline knows whose it is. Beside it `infra_blessing.json`:
-      passed: bool. reasons: sentences with figures. images: how many were sent.
-      kinds: {kind of file: images}. max_difference: of a probability, or null.
-      load_seconds, latency_ms {"1", "32"}: null where it did not come so far. Informational:
-        of this machine, median of the calls with 1 and 32 pictures.
+      passed: bool: whether all checks did.
+      reasons: sentences with figures: those of the checks that failed, or what was seen in all.
+      checks: [{name, passed, sentence}]: loads, equal, latency, memory, bad_pictures, empty_batch,
+        huge_batch, json, no_python, no_paths. Of a model that does not load, the first and the
+        last two.
+      images: how many test pictures were sent. kinds: {kind of file: images}.
+      max_difference: of a probability, or null.
+      load_seconds; latency_ms {"1", "32"}: median of the calls with so many pictures; memory_mb
+        {"loaded", "answering"}: most that the process held, after loading and at its end, Python
+        (some 500 MB) and the pictures included; huge_batch {images, seconds}. All of this machine;
+        null where it did not come so far.
     """
 
     SPEC_CLASS = ServingCheckSpec
@@ -51,6 +63,7 @@ class ServingCheck(base_component.BaseComponent):
         predictions: types.BaseChannel,
         max_images: int = 64,
         tolerance: float = 1e-5,
+        limits: str = '{"max_load_seconds": null, "max_memory_mb": null, "max_latency_ms": null}',
     ):
         """Args:
         model: the candidate.
@@ -59,6 +72,7 @@ class ServingCheck(base_component.BaseComponent):
         max_images: how many pictures are sent at most, at least 1.
         tolerance: largest difference of a probability that is allowed. A batch of one alone gives
           1e-6 to 3e-6 in float32, up to 8e-6 where logits go into the hundreds.
+        limits: the configuration's section `serving`, in JSON.
         """
         super().__init__(
             ServingCheckSpec(
@@ -67,6 +81,7 @@ class ServingCheck(base_component.BaseComponent):
                 predictions=predictions,
                 max_images=max_images,
                 tolerance=tolerance,
+                limits=limits,
                 code_version=CODE_VERSION,
                 infra_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
             )

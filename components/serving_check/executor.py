@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_executor
@@ -23,14 +24,15 @@ from tfx.utils import io_utils, path_utils
 from components.errors import ServingError
 from components.files import on_disk, read_json, remove, split_files, write_json
 from components.records import read_records
-from components.serving_check.comparison import Expected, compare
+from components.serving_check.comparison import Expected
+from components.serving_check.inspection import absolute_paths, python_functions
 from components.serving_check.pictures import choose, kind
-from components.serving_check.probe import BATCH
+from components.serving_check.verdict import judge
 
 # Names as in tfx.components.infra_validator.executor, which cannot be imported without a server.
 _BLESSED, _NOT_BLESSED, _PROPERTY = "INFRA_BLESSED", "INFRA_NOT_BLESSED", "blessed"
 _PROJECT = Path(__file__).parents[2]
-_LONGEST_SECONDS = 900
+_LONGEST_SECONDS = 1800
 
 
 class Executor(base_executor.BaseExecutor):
@@ -45,20 +47,22 @@ class Executor(base_executor.BaseExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         predictions = artifact_utils.get_single_instance(input_dict["predictions"])
-        tolerance = exec_properties["tolerance"]
+        tolerance, limits = exec_properties["tolerance"], json.loads(exec_properties["limits"])
 
         folder = artifact_utils.get_split_uri([examples], "test")
         kinds = [kind(image) for _, image in _pictures(folder)]
         chosen = choose(kinds, exec_properties["max_images"])
         wanted = set(chosen)
         sent = [p for i, p in enumerate(_pictures(folder)) if i in wanted]
+        images = [image for _, image in sent]
         expected = _expected(predictions.uri, [id_ for id_, _ in sent])
         # On this machine's disk, as the served copy will be.
         with on_disk(path_utils.serving_model_path(model.uri)) as place:
-            answer = ask(str(place), [image for _, image in sent])
+            answer = ask(str(place), images)
+            inside = look_inside(str(place), expected.classes)
 
         verdict = {
-            **judge(answer, expected, tolerance),
+            **judge(answer, expected, images, tolerance, inside, limits),
             "images": len(sent),
             "kinds": dict(collections.Counter(kinds[i] for i in chosen)),
         }
@@ -73,8 +77,8 @@ def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
       pictures: original bytes of image files.
 
     Returns:
-      {"error": text}, or {"load_seconds", "latency_ms", "alone", "batched"}, the last two being
-      the outputs by name for the pictures sent one by one and 32 at a time.
+      {"error": text}, or what the probe says it writes: figures, and for each batch that was
+      answered ("alone", "batched", "mixed", "bad", "empty", "huge") its outputs by name.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,40 +104,19 @@ def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
             return {"error": ": ".join([how, *last])}
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         if "error" not in answer:
-            answer |= {"alone": {}, "batched": {}}
             with np.load(folder / "answers.npz") as arrays:
                 for key in arrays.files:
                     how, output = key.split(".", 1)
-                    answer[how][output] = arrays[key]
+                    answer.setdefault(how, {})[output] = arrays[key]
         return answer
 
 
-def judge(answer: dict[str, Any], expected: Expected, tolerance: float) -> dict[str, Any]:
-    """Returns the verdict on what `ask` returned: see ServingCheck for its keys."""
-    if "error" in answer:
-        text = " ".join(answer["error"].split())[:500]
-        reasons, largest = [f"in a fresh process the exported model does not answer: {text}"], None
-    else:
-        alone, alone_largest = compare(expected, answer["alone"], tolerance, "one by one")
-        batched, batched_largest = compare(
-            expected, answer["batched"], tolerance, f"{BATCH} at a time"
-        )
-        reasons = alone + batched
-        said = [d for d in (alone_largest, batched_largest) if d is not None]
-        largest = max(said, default=None)
-    passed = not reasons
-    if passed:
-        reasons = [
-            f"a fresh process scores {len(expected.paths)} original test pictures as the "
-            f"evaluation did, to within {largest:.1g}; at most {tolerance:g} is allowed"
-        ]
-    return {
-        "passed": passed,
-        "reasons": reasons,
-        "max_difference": largest,
-        "load_seconds": answer.get("load_seconds"),
-        "latency_ms": answer.get("latency_ms"),
-    }
+def look_inside(model: str, labels: Collection[str]) -> dict[str, list[str]]:
+    """Returns what a SavedModel must not hold, as `judge` takes it: {"python", "paths"}."""
+    try:
+        return {"python": python_functions(model), "paths": absolute_paths(model, labels)}
+    except (OSError, DecodeError):  # the probe cannot load it either, and says why
+        return {"python": [], "paths": []}
 
 
 def _pictures(folder: str) -> Iterator[tuple[str, bytes]]:

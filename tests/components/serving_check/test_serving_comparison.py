@@ -13,6 +13,35 @@ def served(probabilities=PROBABILITIES, label=("ant", "bee"), score=None):
     return {"label": np.array(label), "score": np.array(score), "probabilities": probabilities}
 
 
+def test_a_good_picture_that_comes_back_marked_is_caught():
+    (reason,) = reasons(served() | {"error": np.array(["", "cannot be decoded"])})
+    assert reason == (
+        "sent one by one, 1 good pictures come back marked, b.jpg with 'cannot be decoded'"
+    )
+    assert reasons(served() | {"error": np.array(["", ""])}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("label", np.array([0, 1]), "label is int64, where a client decodes text"),
+        ("score", np.array(["0.7", "0.8"]), "score is <U3, where a client decodes floats"),
+        ("error", np.array([0.0, 0.0]), "error is float64, where a client decodes text"),
+        ("error", np.array([[""], [""]]), "error has the shape [2, 1]"),
+    ],
+)
+def test_outputs_of_another_type_are_caught(name, value, said):
+    (reason,) = reasons(served() | {name: value})
+    assert reason == f"sent one by one, {said}"
+
+
+def test_no_pictures_have_nothing_against_them():
+    nothing = Expected([], CLASSES, np.zeros((0, 3)))
+    outputs = {key: value[:0] for key, value in served().items()}
+    assert compare(nothing, outputs, 1e-5, "none") == ([], 0.0)
+    assert compare(nothing, served(), 1e-5, "none")[0]
+
+
 def reasons(outputs):
     return compare(EXPECTED, outputs, 1e-5, "one by one")[0]
 

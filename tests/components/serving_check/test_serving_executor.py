@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 import tiny_evaluator as tiny
+import tiny_served
 from PIL import Image
 from tfx.types import standard_artifacts
+from tiny_served import NAMES, Served
 
 from components.artifacts import Predictions
 from components.evaluator import predictions
@@ -16,7 +18,11 @@ from components.files import split_files
 from components.serving_check import executor as serving_executor
 from components.serving_check.executor import Executor
 
-NAMES = ["blue", "green", "red"]
+CHECKS = {
+    "loads", "equal", "latency", "memory", "bad_pictures", "empty_batch", "huge_batch", "json",
+    "no_python", "no_paths",
+}  # fmt: skip
+NO_LIMITS = {"max_load_seconds": None, "max_memory_mb": None, "max_latency_ms": None}
 
 
 def rotated():
@@ -31,7 +37,7 @@ def evaluated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     records = [*tiny.test_split(80), tiny.example(rotated(), "red", 900)]
     examples = tiny.examples_artifact(folder / "examples", records)
-    model = tiny.model_artifact(folder / "model", tiny.ColourModel(NAMES), id=7)
+    model = tiny.model_artifact(folder / "model", Served(NAMES), id=7)
     files = split_files(os.path.join(examples.uri, "Split-test"))
     rows, (scores,) = predictions.predict(files, [os.path.join(model.uri, "Format-Serving")])
     said = tiny.output(Predictions, folder / "predictions")
@@ -39,14 +45,18 @@ def evaluated(tmp_path_factory):
     return examples, model, said
 
 
-def check(evaluated, tmp_path, model=None, max_images=16):
+def check(evaluated, tmp_path, model=None, max_images=16, **limits):
     """Runs the executor, on another model where one is given; returns blessing and verdict."""
     examples, evaluated_model, said = evaluated
     blessing = tiny.output(standard_artifacts.InfraBlessing, tmp_path / "blessing")
     Executor().Do(
         {"model": [model or evaluated_model], "examples": [examples], "predictions": [said]},
         {"infra_blessing": [blessing]},
-        {"max_images": max_images, "tolerance": 1e-5},
+        {
+            "max_images": max_images,
+            "tolerance": 1e-5,
+            "limits": json.dumps(NO_LIMITS | limits),
+        },
     )
     verdict = json.loads(Path(blessing.uri, "infra_blessing.json").read_text())
     assert blessing.get_int_custom_property("blessed") == int(verdict["passed"])
@@ -65,12 +75,17 @@ def test_the_model_that_was_evaluated_passes(evaluated, tmp_path):
     assert verdict["kinds"] == {"JPEG RGB orientation 6": 1, "PNG RGB": 15}
     assert verdict["load_seconds"] > 0
     assert set(verdict["latency_ms"]) == {"1", "32"}
+    assert 0 < verdict["memory_mb"]["loaded"] <= verdict["memory_mb"]["answering"]
+    assert verdict["huge_batch"]["images"] == 256
+    assert {each["name"] for each in verdict["checks"]} == CHECKS
+    assert all(each["passed"] and each["sentence"] for each in verdict["checks"])
+    assert len(verdict["reasons"]) == 3
     assert blessing.get_int_custom_property("images") == 16
     assert blessing.get_int_custom_property("current_model_id") == 7
 
 
 def test_a_model_that_resizes_otherwise_is_caught(evaluated, tmp_path):
-    planted = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES, side=5))
+    planted = tiny.model_artifact(tmp_path / "model", Served(NAMES, side=5))
     _, verdict = check(evaluated, tmp_path, planted)
     assert not verdict["passed"]
     assert "are scored otherwise than in the evaluation" in verdict["reasons"][0]
@@ -79,31 +94,26 @@ def test_a_model_that_resizes_otherwise_is_caught(evaluated, tmp_path):
 
 @pytest.mark.slow
 def test_a_slightly_other_model_is_caught(evaluated, tmp_path):
-    planted = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES, sharpness=8.001))
+    planted = tiny.model_artifact(tmp_path / "model", Served(NAMES, sharpness=8.001))
     _, verdict = check(evaluated, tmp_path, planted)
     assert not verdict["passed"]
     assert 1e-5 < verdict["max_difference"] < 1e-2
 
 
-class Mislabelled(tiny.ColourModel):
+class Mislabelled(Served):
     """Its served labels are not in the order of its probabilities."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
-    def serving_default(self, image_bytes):
-        probabilities = self._probabilities(image_bytes)
-        return {
-            "label": tf.gather(self.labels[::-1], tf.argmax(probabilities, -1)),
-            "score": tf.reduce_max(probabilities, -1),
-            "probabilities": probabilities,
-        }
+    def answers(self, image_bytes):
+        held = super().answers(image_bytes)
+        label = tf.gather(self.labels[::-1], tf.argmax(held["probabilities"], -1))
+        return held | {"label": tf.where(held["error"] == "", label, "")}
 
 
-class Shapeless(tiny.ColourModel):
+class Shapeless(Served):
     """Gives a score of another shape, and no label."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
-    def serving_default(self, image_bytes):
-        probabilities = self._probabilities(image_bytes)
+    def answers(self, image_bytes):
+        probabilities = super().answers(image_bytes)["probabilities"]
         return {"score": probabilities, "probabilities": probabilities}
 
 
@@ -116,6 +126,56 @@ def test_wrong_labels_and_shapes_are_caught(evaluated, tmp_path, kind, reason):
     _, verdict = check(evaluated, tmp_path, tiny.model_artifact(tmp_path / "model", kind(NAMES)))
     assert not verdict["passed"]
     assert any(reason in r for r in verdict["reasons"]), verdict["reasons"]
+
+
+def failed(verdict):
+    return {each["name"]: each["sentence"] for each in verdict["checks"] if not each["passed"]}
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "reason"),
+    [
+        (tiny_served.Raising, "bad_pictures", "fail their whole batch: InvalidArgumentError"),
+        pytest.param(tiny_served.Unmarked, "bad_pictures", "comes back with no error", marks=SLOW),
+        pytest.param(tiny_served.Markless, "bad_pictures", "is no output error", marks=SLOW),
+        pytest.param(tiny_served.HalfMarked, "bad_pictures", "with the score 0.5", marks=SLOW),
+        pytest.param(tiny_served.Disturbed, "bad_pictures", "otherwise than alone", marks=SLOW),
+        pytest.param(tiny_served.NeverEmpty, "empty_batch", "an empty batch fails", marks=SLOW),
+        pytest.param(tiny_served.Shrinking, "huge_batch", "256 pictures of 3 classes", marks=SLOW),
+        pytest.param(tiny_served.Undefined, "json", "Out of range float", marks=SLOW),
+        pytest.param(tiny_served.CallsPython, "no_python", "calls Python", marks=SLOW),
+    ],
+)
+def test_each_break_of_what_is_served_is_caught(evaluated, tmp_path, kind, name, reason):
+    _, verdict = check(evaluated, tmp_path, tiny.model_artifact(tmp_path / "model", kind(NAMES)))
+    assert not verdict["passed"]
+    assert reason in failed(verdict)[name]
+    assert list(failed(verdict).values()) == verdict["reasons"]
+    if kind is not tiny_served.CallsPython:  # it does not load at all
+        assert set(failed(verdict)) - {"bad_pictures"} <= {name}
+
+
+@pytest.mark.slow
+def test_a_model_that_reads_a_file_of_this_machine_is_caught(evaluated, tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join(NAMES))
+    model = tiny.model_artifact(tmp_path / "model", tiny_served.ReadsAFile(str(path)))
+    _, verdict = check(evaluated, tmp_path, model)
+    assert failed(verdict) == {
+        "no_paths": f"it holds paths of this machine: {path} (in saved_model.pb)"
+    }
+
+
+@pytest.mark.slow
+def test_a_model_above_its_limits_is_refused(evaluated, tmp_path):
+    _, verdict = check(
+        evaluated, tmp_path, max_load_seconds=1e-6, max_memory_mb=1.5, max_latency_ms=1e-6
+    )
+    assert set(failed(verdict)) == {"loads", "memory", "latency"}
+    assert "serving.max_memory_mb allows 1.5" in failed(verdict)["memory"]
 
 
 def break_variables(folder):
@@ -131,7 +191,7 @@ def break_graph(folder):
     "break_it", [break_variables, pytest.param(break_graph, marks=pytest.mark.slow)]
 )
 def test_a_broken_saved_model_withholds_the_blessing(evaluated, tmp_path, break_it):
-    model = tiny.model_artifact(tmp_path / "model", tiny.ColourModel(NAMES))
+    model = tiny.model_artifact(tmp_path / "model", Served(NAMES))
     break_it(tmp_path / "model")
     _, verdict = check(evaluated, tmp_path, model)
     assert not verdict["passed"]
@@ -141,9 +201,7 @@ def test_a_broken_saved_model_withholds_the_blessing(evaluated, tmp_path, break_
 
 @pytest.mark.slow
 def test_a_model_without_the_signature_withholds_the_blessing(evaluated, tmp_path):
-    model = tiny.model_artifact(
-        tmp_path / "model", tiny.ColourModel(NAMES), signatures=["serving_examples"]
-    )
+    model = tiny.model_artifact(tmp_path / "model", Served(NAMES), signatures=["serving_examples"])
     _, verdict = check(evaluated, tmp_path, model)
     assert not verdict["passed"]
     assert "serving_default" in verdict["reasons"][0]
