@@ -8,9 +8,10 @@ from typing import Any
 import markupsafe
 
 from components.files import exists, names, reading
+from components.image_example_gen.sources import MANIFESTS
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
-from pipeline.sightings import Sighting, source_of
+from pipeline.sightings import Sighting, relatives, source_of
 from pipeline.standing import Standing
 from pipeline.tracing import Model, Trace
 
@@ -94,20 +95,26 @@ def to_do(
       seen, held: what the functions above gave.
     """
     steps = []
-    files = {source_of(one.dataset, picture): None for one in found for picture in one.pictures}
-    for file in filter(None, files):
-        steps.append(f"delete the source file {file}, and its row where a manifest names it")
-    if others := {picture.content for one in found for picture in one.group}:
+    files = {
+        file: one.dataset.source
+        for one in found
+        for picture in one.pictures
+        if (file := source_of(one.dataset, picture))
+    }
+    for file, source in files.items():
+        row = f", and its row in {source}" if source.lower().endswith(MANIFESTS) else ""
+        steps.append(f"delete the source file {file}{row}")
+    if others := relatives(found):
         steps.append(
-            f"decide on {_count(len(others), 'other picture')} of its group (see --json): "
-            "near-copies, or more of the same thing"
+            f"decide on {_count(len(others), 'other picture')} of its group, near-copies or more "
+            "of the same thing: --json lists them, and --image asks about each"
         )
     newest = next(reversed(trace.datasets.values()))
     learnt = [one["content_hash"] for one in seen if one["learnt"]]
     if any(one.dataset is newest for one in found):
-        without = " with train.warm_start=false, or it begins from a model that has learnt it"
         warm = learnt and trace.runs[-1].config["train"].get("warm_start")
-        steps.append(f"run again, so that the next model is without it{without if warm else ''}")
+        anew = " with train.warm_start=false (else it begins from one that has learnt it)"
+        steps.append(f"run again{anew if warm else ''}, so that the next model is without it")
     for content_hash in learnt:
         steps += _to_withdraw(standing, content_hash)
     freed = f"{places.artifacts}/"
@@ -168,7 +175,7 @@ def _held_by_run(run: Run, sighting: Sighting, places: Places) -> Iterator[tuple
     if sighting.splits & {"train", "eval"} and run.node("Trainer").state == "failed":
         for name in names(places.checkpoints):
             if not name.startswith("."):
-                yield str(places.checkpoints / name), "a training that has not ended; may be on it"
+                yield str(places.checkpoints / name), "a training that has not ended, perhaps on it"
     folder = places.report(run.id)
     for name in names(folder):
         if name.split("-")[0] in ids:

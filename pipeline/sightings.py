@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,15 +95,44 @@ def known_as(datasets: Iterable[Dataset], word: str) -> list[str]:
 
     Args:
       datasets: where to look.
-      word: an id, a path as the source names it, or the path of a file, also of one that is gone.
+      word: an id, a content, a path as the source names it, or the path of a file, also of one
+        that is gone.
     """
     found: dict[str, None] = {}
     for dataset in datasets:
         wanted = _names(dataset, word)
         for picture in read_pictures(dataset):
-            if picture.path in wanted or picture.id == word:
+            if picture.path in wanted or word in (picture.id, picture.content):
                 found[picture.content] = None
     return list(found)
+
+
+def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
+    """Returns the other pictures of the group, of all data sets up to the newest that has it.
+
+    Args:
+      found: where a picture stands.
+
+    Returns:
+      {"path", "content", "group"}, each content once, under the path under which it first came.
+    """
+    own = {picture.content for one in found for picture in one.pictures}
+    groups = {picture.group for one in found for picture in one.pictures}
+    rows = [
+        {key: row[key] for key in ("path", "content", "group")}
+        for row in _lines(found[-1].dataset.facts, "groups.jsonl")
+        if row["group"] in groups
+    ]
+    rows += [
+        {"path": picture.path, "content": picture.content, "group": picture.group}
+        for one in found
+        for picture in one.group
+    ]
+    first: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["content"] not in own:
+            first.setdefault(row["content"], row)
+    return list(first.values())
 
 
 def refused(datasets: Iterable[Dataset], word: str) -> list[tuple[Dataset, str]]:
