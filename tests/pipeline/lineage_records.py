@@ -25,10 +25,10 @@ NODES = (
 class Task:
     """A task's store, to which runs are added."""
 
-    def __init__(self, folder: Path, **settings):
+    def __init__(self, folder: Path, server: str | None = None, **settings):
         self.folder = folder
         self.settings = {"registry": "none", "source": str(folder / "span-{SPAN}"), **settings}
-        self.places = Places(folder / "runs", "shades")
+        self.places = Places(folder / "runs", "shades", server)
         self.places.home.mkdir(parents=True)
         self.store = open_store(self.places.metadata)
         self._types = {}
@@ -155,9 +155,7 @@ class Task:
 
     def _artifact(self, kind, key):
         """A live artifact with a folder of its own."""
-        type_id = self._types.setdefault(
-            kind, self.store.put_artifact_type(pb.ArtifactType(name=kind))
-        )
+        type_id = self._type(pb.ArtifactType(name=kind))
         number = len(list(self.places.home.glob(f"artifacts/*/{key}/*")))
         folder = Path(self.places.artifacts, "node", key, str(number))
         folder.mkdir(parents=True)
@@ -166,7 +164,7 @@ class Task:
         return artifact
 
     def _execute(self, run_id, node, state, inputs, outputs):
-        type_id = self.store.put_execution_type(pb.ExecutionType(name=f"type of {node}"))
+        type_id = self._type(pb.ExecutionType(name=f"type of {node}"))
         execution = pb.Execution(type_id=type_id, last_known_state=state)
         pairs = [
             (artifact, pb.Event(type=kind, path=pb.Event.Path(steps=[pb.Event.Path.Step(key=key)])))
@@ -180,7 +178,14 @@ class Task:
         self.store.put_execution(execution, pairs, contexts, reuse_context_if_already_exist=True)
 
     def _context(self, kind, name):
-        return pb.Context(type_id=self.store.put_context_type(pb.ContextType(name=kind)), name=name)
+        return pb.Context(type_id=self._type(pb.ContextType(name=kind)), name=name)
+
+    def _type(self, kind):
+        """The id of a type, which is put once: the store takes its time for each."""
+        if kind.name not in self._types:
+            name = type(kind).__name__.removesuffix("Type").lower()
+            self._types[kind.name] = getattr(self.store, f"put_{name}_type")(kind)
+        return self._types[kind.name]
 
 
 def _hash(content: bytes) -> str:

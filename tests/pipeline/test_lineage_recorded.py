@@ -1,6 +1,7 @@
 """`graft lineage` over recorded runs: shared caches, failures, spans, warm starts, lost things."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import lineage_records
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from components.content import content_hash
@@ -45,8 +47,19 @@ def saw(picture):
     return {model["content_hash"]: model["saw"] for model in picture["models"]}
 
 
+@pytest.fixture(scope="module")
+def two_spans(tmp_path_factory):
+    """See `add_two_spans`; shared, so it is only read."""
+    return add_two_spans(lineage_records.Task(tmp_path_factory.mktemp("two_spans")))
+
+
 @pytest.fixture
-def two_spans(task):
+def own_two_spans(task):
+    """The same for one test alone."""
+    return add_two_spans(task)
+
+
+def add_two_spans(task):
     """A model of span 1, taken from the cache once; one of span 2 that began from it; a failure."""
     task.file(1, "dark/1.png", ONE)
     first = task.data(
@@ -84,14 +97,14 @@ def test_a_model_names_its_data_its_module_its_code_and_all_runs(two_spans):
     assert "run-4" not in done
 
 
-def test_a_warm_start_is_followed_to_the_first_model(two_spans):
-    third = two_spans.data(3, {"dark/9.png": ("train", b"nine", "")})
-    began = read_runs(two_spans.store, "shades")[2].output("Trainer", "model")
-    two_spans.run("run-5", third, two_spans.model("cccc3333", began_from=began))
-    said = ask(two_spans, "cccc3333")
+def test_a_warm_start_is_followed_to_the_first_model(own_two_spans):
+    third = own_two_spans.data(3, {"dark/9.png": ("train", b"nine", "")})
+    began = read_runs(own_two_spans.store, "shades")[2].output("Trainer", "model")
+    own_two_spans.run("run-5", third, own_two_spans.model("cccc3333", began_from=began))
+    said = ask(own_two_spans, "cccc3333")
     assert [one["content_hash"] for one in said["began_from"]] == ["bbbb2222", "aaaa1111"]
     assert [one["data"]["span"] for one in said["began_from"]] == [2, 1]
-    assert saw(about(two_spans, two_spans.folder / "span-1/dark/1.png"))["cccc3333"] == [
+    assert saw(about(own_two_spans, own_two_spans.folder / "span-1/dark/1.png"))["cccc3333"] == [
         "began from aaaa1111, which was trained on it"
     ]
 
@@ -102,13 +115,13 @@ def test_a_model_goes_by_its_run_its_content_and_its_served_folder(two_spans, wo
     assert ask(two_spans, word)["content_hash"] == "aaaa1111"
 
 
-def test_what_names_no_model_is_one_clear_sentence(two_spans):
-    assert "did you mean 'bbbb2222'?" in ask(two_spans, "bbbb2223", succeeds=False)
-    assert "run run-4 has no model" in ask(two_spans, "last", succeeds=False)
-    two_spans.run("run-5", two_spans.data(3, {}), two_spans.model("aaaa9999"))
-    assert "several models, aaaa1111, aaaa9999" in ask(two_spans, "aaaa", succeeds=False)
-    assert "one of both" in ask(two_spans, succeeds=False)
-    assert "one of both" in ask(two_spans, "1", "--image", "x", succeeds=False)
+def test_what_names_no_model_is_one_clear_sentence(own_two_spans):
+    assert "did you mean 'bbbb2222'?" in ask(own_two_spans, "bbbb2223", succeeds=False)
+    assert "run run-4 has no model" in ask(own_two_spans, "last", succeeds=False)
+    own_two_spans.run("run-5", own_two_spans.data(3, {}), own_two_spans.model("aaaa9999"))
+    assert "several models, aaaa1111, aaaa9999" in ask(own_two_spans, "aaaa", succeeds=False)
+    assert "one of both" in ask(own_two_spans, succeeds=False)
+    assert "one of both" in ask(own_two_spans, "1", "--image", "x", succeeds=False)
 
 
 def test_a_model_trained_twice_is_one_with_both_trainings(task):
@@ -163,34 +176,34 @@ def test_a_test_picture_was_seen_by_the_baseline_of_a_later_run_too(two_spans):
     assert not only_tested["models"][0]["learnt"]
 
 
-def test_what_holds_the_picture_goes_by_its_split_and_by_what_is_still_there(two_spans):
+def test_what_holds_the_picture_goes_by_its_split_and_by_what_is_still_there(own_two_spans):
     def held(image):
-        return [Path(one["path"]).parent.name for one in about(two_spans, image)["held_by"]]
+        return [Path(one["path"]).parent.name for one in about(own_two_spans, image)["held_by"]]
 
     assert held("light/2.png").count("transformed_examples") == 0
     assert {"examples", "features"} <= set(held("light/2.png"))
     assert set(held("light/3.png")) == {"examples", "predictions"}
     assert "transformed_examples" in held("dark/copy.png")
-    for one in about(two_spans, "light/3.png")["held_by"]:
+    for one in about(own_two_spans, "light/3.png")["held_by"]:
         shutil.rmtree(one["path"])
     assert held("light/3.png") == []
 
 
-def test_reports_sheets_views_and_unfinished_trainings_that_hold_it_are_found(two_spans):
-    picture = about(two_spans, "d/c.png")
+def test_reports_sheets_views_and_unfinished_trainings_that_hold_it_are_found(own_two_spans):
+    picture = about(own_two_spans, "d/c.png")
     id = picture["datasets"][-1]["ids"][0]
-    run = read_run(two_spans.store, "run-3")
+    run = read_run(own_two_spans.store, "run-3")
     sheet = run.output("ImageTransform", "preprocessing").path("contact_sheet.json")
     Path(sheet).write_text(json.dumps([{"id": id}]))
     Path(sheet).with_suffix(".png").write_bytes(b"")
     for run_id, text in (("run-1", "dark/copy.png"), ("run-2", "other"), ("run-3", "")):
-        two_spans.places.report(run_id).mkdir(parents=True)
-        page = two_spans.places.report(run_id) / "index.html"
+        own_two_spans.places.report(run_id).mkdir(parents=True)
+        page = own_two_spans.places.report(run_id) / "index.html"
         page.write_text(f'<small title="{text}">')
-    (two_spans.places.report("run-3") / f"{id}-4.png").write_bytes(b"")
-    (two_spans.places.checkpoints / "unfinished").mkdir(parents=True)
-    held = {one["path"] for one in about(two_spans, "d/c.png")["held_by"]}
-    reports = two_spans.places.home / "reports"
+    (own_two_spans.places.report("run-3") / f"{id}-4.png").write_bytes(b"")
+    (own_two_spans.places.checkpoints / "unfinished").mkdir(parents=True)
+    held = {one["path"] for one in about(own_two_spans, "d/c.png")["held_by"]}
+    reports = own_two_spans.places.home / "reports"
     assert {
         str(Path(sheet).with_suffix(".png")),
         str(reports / "run-1" / "index.html"),
@@ -200,30 +213,31 @@ def test_reports_sheets_views_and_unfinished_trainings_that_hold_it_are_found(tw
     assert str(reports / "run-2" / "index.html") not in held
     assert not any("checkpoints" in path for path in held)  # run-4 had it in its test split alone
     held = {
-        one["path"] for one in about(two_spans, two_spans.folder / "span-2/dark/1.png")["held_by"]
+        one["path"]
+        for one in about(own_two_spans, own_two_spans.folder / "span-2/dark/1.png")["held_by"]
     }
-    assert str(two_spans.places.checkpoints / "unfinished") in held
+    assert str(own_two_spans.places.checkpoints / "unfinished") in held
 
 
-def test_what_remains_to_do_is_said_and_goes_as_it_is_done(two_spans):
-    file = two_spans.folder / "span-1/dark/1.png"
-    steps = about(two_spans, file)["to_do"]
+def test_what_remains_to_do_is_said_and_goes_as_it_is_done(own_two_spans):
+    file = own_two_spans.folder / "span-1/dark/1.png"
+    steps = about(own_two_spans, file)["to_do"]
     assert steps[0] == f"delete the source file {file}"
     assert "1 other picture of its group" in steps[1]
-    serving = two_spans.places.serving(None)
+    serving = own_two_spans.places.serving(None)
     assert f"delete the served version {serving / '1'}" in steps
     assert f"once a later version is served, delete the served version {serving / '2'}" in steps
     assert "graft clean --keep 1" in steps[-1]
     assert not any("run again" in step for step in steps)  # the newest data are without it
-    newest = about(two_spans, two_spans.folder / "span-2/dark/1.png")["to_do"]
+    newest = about(own_two_spans, own_two_spans.folder / "span-2/dark/1.png")["to_do"]
     assert any("run again with train.warm_start=false" in step for step in newest)
 
     file.unlink()
     shutil.rmtree(serving)
-    shutil.rmtree(two_spans.places.home / "artifacts" / "node" / "model")
+    shutil.rmtree(own_two_spans.places.home / "artifacts" / "node" / "model")
     for folder in ("examples", "transformed_examples", "features"):
-        shutil.rmtree(two_spans.places.home / "artifacts" / "node" / folder)
-    (left,) = about(two_spans, file)["to_do"]
+        shutil.rmtree(own_two_spans.places.home / "artifacts" / "node" / folder)
+    (left,) = about(own_two_spans, file)["to_do"]
     assert "its group" in left
 
 
@@ -248,12 +262,12 @@ def test_a_picture_that_nobody_saw_is_said_so_with_what_was_searched(two_spans, 
     assert "searched 6 pictures in 2 data sets of 4 runs" in printed.output
 
 
-def test_other_bytes_under_a_known_path_are_told_apart(two_spans):
-    changed = two_spans.file(1, "dark/1.png", b"somebody drew on it")
-    (answer,) = ask(two_spans, "--image", str(changed))["images"]
+def test_other_bytes_under_a_known_path_are_told_apart(own_two_spans):
+    changed = own_two_spans.file(1, "dark/1.png", b"somebody drew on it")
+    (answer,) = ask(own_two_spans, "--image", str(changed))["images"]
     assert answer["pictures"] == []
     (namesake,) = answer["namesakes"]
-    assert about(two_spans, namesake)["datasets"][0]["paths"] == ["dark/1.png"]
+    assert about(own_two_spans, namesake)["datasets"][0]["paths"] == ["dark/1.png"]
 
 
 def test_a_rejected_picture_is_said_with_its_reason(two_spans):
@@ -262,10 +276,10 @@ def test_a_rejected_picture_is_said_with_its_reason(two_spans):
     assert (rejected["span"], rejected["reason"]) == (2, "bad")
 
 
-def test_what_nobody_can_know_any_more_is_said(two_spans):
-    run = read_run(two_spans.store, "run-1")
+def test_what_nobody_can_know_any_more_is_said(own_two_spans):
+    run = read_run(own_two_spans.store, "run-1")
     shutil.rmtree(run.output("ImageExampleGen", "facts").uri)
-    said = ask(two_spans, "--image", "light/2.png")
+    said = ask(own_two_spans, "--image", "light/2.png")
     (unknown,) = said["searched"]["unknown"]
     assert unknown["run_ids"] == ["run-1", "run-2"]
     (answer,) = said["images"]
@@ -290,6 +304,7 @@ def test_a_window_of_spans_names_its_pictures_by_span(tmp_path):
     assert stands["paths"] == ["1/a/1.png"]
 
 
+@pytest.mark.slow
 def test_aliases_and_versions_are_the_registrys(tmp_path):
     uri = address_of(tmp_path / "mlflow.db")
     task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri=uri)
@@ -316,6 +331,24 @@ def test_a_registry_that_does_not_answer_takes_the_aliases_alone(tmp_path, monke
     said = ask(task, "aaaa1111")
     assert said["data"]["span"] == 1 and "does not answer" in said["notes"][0]
     assert "does not answer" in ask(task, "champion", succeeds=False)
+
+
+def test_artifacts_in_a_bucket_are_read_there(task):
+    data = task.data(1, {"a/1.png": ("train", ONE, ""), "a/2.png": ("eval", TWO, "")})
+    task.run("run-1", data, task.model("aaaa1111"))
+    for key in ("facts", "examples"):
+        here, there = data[key].uri, f"ram://lineage/{key}"
+        for path in (path for path in Path(here).rglob("*") if path.is_file()):
+            target = f"{there}/{path.relative_to(here)}"
+            tf.io.gfile.makedirs(os.path.dirname(target))
+            tf.io.gfile.copy(str(path), target)
+        tf.io.gfile.makedirs(there)
+        data[key].uri = there
+        task.store.put_artifacts([data[key]])
+        shutil.rmtree(here)
+    picture = about(task, "a/2.png")
+    assert saw(picture) == {"aaaa1111": ["watched on it in training"]}
+    assert "ram://lineage/examples" in [one["path"] for one in picture["held_by"]]
 
 
 def test_all_runs_read_at_once_are_those_read_one_by_one(two_spans):
