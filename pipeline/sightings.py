@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from components.image_example_gen.listing import SPLITS, display
 from components.image_example_gen.sources import MANIFESTS
 from components.image_example_gen.spans import TOKEN, resolve_spans
 from pipeline.lineage import Artifact
-from pipeline.records import read_examples
+from pipeline.records import parse_example, read_records
 from pipeline.tracing import Dataset
 
 CONTENT_LENGTH = 32
@@ -82,10 +82,13 @@ def sightings(datasets: Iterable[Dataset], content: str) -> list[Sighting]:
     for dataset in datasets:
         held = (dataset.contents or {}).values()
         if content in itertools.chain.from_iterable(held):
-            pictures = list(read_pictures(dataset))
-            own = [picture for picture in pictures if picture.content == content]
+            own = list(read_pictures(dataset, lambda one, _: one == content))
             groups = {picture.group for picture in own}
-            others = [p for p in pictures if p.group in groups and p.content != content]
+            others = [
+                picture
+                for picture in read_pictures(dataset, _holds(groups))
+                if picture.group in groups and picture.content != content
+            ]
             found.append(Sighting(dataset, own, others))
     return found
 
@@ -101,7 +104,7 @@ def known_as(datasets: Iterable[Dataset], word: str) -> list[str]:
     found: dict[str, None] = {}
     for dataset in datasets:
         wanted = _names(dataset, word)
-        for picture in read_pictures(dataset):
+        for picture in read_pictures(dataset, _holds({*wanted, word}, content=word)):
             if picture.path in wanted or word in (picture.id, picture.content):
                 found[picture.content] = None
     return list(found)
@@ -120,7 +123,7 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
     groups = {picture.group for one in found for picture in one.pictures}
     rows = [
         {key: row[key] for key in ("path", "content", "group")}
-        for row in _lines(found[-1].dataset.facts, "groups.jsonl")
+        for row in _lines(found[-1].dataset.facts, "groups.jsonl", groups)
         if row["group"] in groups
     ]
     rows += [
@@ -140,7 +143,7 @@ def refused(datasets: Iterable[Dataset], word: str) -> list[tuple[Dataset, str]]
     found = []
     for dataset in datasets:
         wanted = _names(dataset, word)
-        for row in _lines(dataset.rejects, "rejects.jsonl"):
+        for row in _lines(dataset.rejects, "rejects.jsonl", wanted):
             if row["path"] in wanted:
                 found.append((dataset, row["reason"]))
     return found
@@ -154,24 +157,33 @@ def remembered(datasets: Iterable[Dataset], content: str | None, word: str) -> l
     found = []
     for dataset in datasets:
         wanted = _names(dataset, word)
-        rows = _lines(dataset.facts, "groups.jsonl")
+        rows = _lines(dataset.facts, "groups.jsonl", [content] if content else wanted)
         if any(row["content"] == content if content else row["path"] in wanted for row in rows):
             found.append(dataset)
     return found
 
 
-def read_pictures(dataset: Dataset) -> Iterator[Picture]:
-    """Yields all pictures of a data set whose contents are written down."""
+def read_pictures(
+    dataset: Dataset, wanted: Callable[[str, bytes], bool] = lambda content, record: True
+) -> Iterator[Picture]:
+    """Yields pictures of a data set whose contents are written down.
+
+    Args:
+      dataset: where to look.
+      wanted: (content, serialized Example) -> whether it is worth the reading; by default all are.
+    """
     facts, contents = dataset.facts, dataset.contents
     if facts is None or contents is None:
         return
     for split in SPLITS:
         # Both were written from one list, so the n-th record has the n-th content.
         keys = ("id", "path", "label", "group")
-        records = read_examples(facts.path(f"Split-{split}"), keys)
+        records = read_records(facts.path(f"Split-{split}"))
         for record, content in zip(records, contents[split], strict=True):
-            id, path, label, group = (record[key].decode(errors="replace") for key in keys)
-            yield Picture(split, id, path, label, group, content)
+            if wanted(content, record):
+                said = parse_example(record, keys)
+                id, path, label, group = (said[key].decode(errors="replace") for key in keys)
+                yield Picture(split, id, path, label, group, content)
 
 
 def source_of(dataset: Dataset, picture: Picture) -> str | None:
@@ -219,9 +231,20 @@ def _names(dataset: Dataset, word: str) -> set[str]:
     return named
 
 
-def _lines(artifact: Artifact | None, name: str) -> Iterator[dict[str, Any]]:
-    """The lines of a JSON Lines file of an artifact; none where there is no such file."""
-    if artifact and exists(artifact.path(name)):
-        with reading(artifact.path(name)) as file:
-            for line in filter(bytes.strip, file):
+def _holds(words: Iterable[str], content: str = "") -> Callable[[str, bytes], bool]:
+    """Whether a record has one of the words in it: quicker by far than to read what it says."""
+    needles = [word.encode(errors="replace") for word in words]
+    return lambda one, record: one == content or any(needle in record for needle in needles)
+
+
+def _lines(artifact: Artifact | None, name: str, words: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a JSON Lines file of an artifact that have one of the words in them, and
+    perhaps others; none where there is no such file."""
+    if artifact is None or not exists(artifact.path(name)):
+        return
+    spelled = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words]
+    needles = [word.encode(errors="replace") for word in spelled]
+    with reading(artifact.path(name)) as file:
+        for line in file:
+            if any(needle in line for needle in needles):
                 yield json.loads(line)
