@@ -94,6 +94,9 @@ def to_do(
       standing: where models stand.
       seen, held: what the functions above gave.
     """
+    where = f"--runs {places.runs} --name {places.name}"
+    if places.server:
+        where = "--kubeflow CONFIG"
     steps = []
     files = {
         file: one.dataset.source
@@ -116,28 +119,26 @@ def to_do(
         anew = " with train.warm_start=false (else it begins from one that has learnt it)"
         steps.append(f"run again{anew if warm else ''}, so that the next model is without it")
     for content_hash in learnt:
-        steps += _to_withdraw(standing, content_hash)
+        steps += _to_withdraw(standing, content_hash, where)
     freed = f"{places.artifacts}/"
     if any(one["path"].startswith(freed) for one in held) or any(
         artifact["there"] for one in seen if one["learnt"] for artifact in one["artifacts"]
     ):
-        steps.append(
-            f"free what older runs hold: graft clean --keep 1 --runs {places.runs} "
-            f"--name {places.name}"
-        )
+        steps.append(f"free what older runs hold: graft clean --keep 1 {where}")
     for one in held:
         if not one["path"].startswith(freed):
             steps.append(f"delete {one['path']}: {one['what']}")
     return steps
 
 
-def _to_withdraw(standing: Standing, content_hash: str) -> Iterator[str]:
+def _to_withdraw(standing: Standing, content_hash: str, where: str) -> Iterator[str]:
     for one in standing.registered.get(content_hash, []):
         if one["there"] is not False:
-            moved = "once another version is champion, " if "champion" in one["aliases"] else ""
+            aliases = " and ".join(one["aliases"])
+            moved = f"once another version is {aliases}, " if aliases else ""
             yield (
                 f"{moved}delete version {one['version']} of {one['name']}: "
-                f"graft registry delete {one['version']}"
+                f"graft registry delete {one['version']} {where}"
             )
     for one in standing.served.get(content_hash, []):
         if one["there"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.errors import ConfigError, RegistryError, nearest
 from components.files import exists, names, read_json
-from components.pusher.push import RECORD
+from components.pusher.versions import RECORD
 from components.registry_pusher.registry import ModelVersion, get_registry
 from pipeline.config import Push
 from pipeline.lineage import GOOD_NODES, Run
