@@ -94,9 +94,8 @@ def to_do(
       standing: where models stand.
       seen, held: what the functions above gave.
     """
-    where = f"--runs {places.runs} --name {places.name}"
-    if places.server:
-        where = "--kubeflow CONFIG"
+    here = f"--runs {places.runs} --name {places.name}"
+    where = "--kubeflow CONFIG" if places.server else here
     steps = []
     files = {
         file: one.dataset.source
@@ -112,7 +111,7 @@ def to_do(
             f"decide on {_count(len(others), 'other picture')} of its group, near-copies or more "
             "of the same thing: --json lists them, and --image asks about each"
         )
-    newest = next(reversed(trace.datasets.values()))
+    newest = trace.newest_dataset
     learnt = [one["content_hash"] for one in seen if one["learnt"]]
     if any(one.dataset is newest for one in found):
         warm = learnt and trace.runs[-1].config["train"].get("warm_start")

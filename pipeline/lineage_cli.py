@@ -81,7 +81,7 @@ def lineage(
         print_json({"images": answers, "searched": searched, "notes": standing.notes})
         return
     for one in answers:
-        say_image(one)
+        say_image(one, whole=not searched["unknown"])
     say_searched(searched, standing.notes)
 
 

@@ -40,11 +40,19 @@ def _as(answer: dict[str, Any]) -> str:
     return "" if answer["content_hash"].startswith(asked) else f", asked for as {asked}"
 
 
-def say_image(answer: dict[str, Any]) -> None:
-    """Prints where a picture stands, who saw it, what holds it, and what to do to delete it."""
+def say_image(answer: dict[str, Any], whole: bool) -> None:
+    """Prints where a picture stands, who saw it, what holds it, and what to do to delete it.
+
+    Args:
+      answer: what `--json` would give.
+      whole: whether all data sets could be searched.
+    """
     if not answer["pictures"]:
         click.secho(answer["image"], bold=True, nl=False)
-        click.echo("  no data set holds it, so no model has seen it")
+        if whole and not answer["remembered_by"]:
+            click.echo("  no data set holds it, so no model has seen it")
+        else:
+            click.echo("  no data set that is left holds it; who saw it before, nobody can know")
         for content in answer["namesakes"]:
             _row("", [f"another picture stood under that path: ask for {content}"])
         if answer["remembered_by"]:

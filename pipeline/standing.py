@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from components.errors import ConfigError, RegistryError, nearest
-from components.files import exists, names, read_json
+from components.files import absolute, exists, names, read_json
 from components.pusher.versions import RECORD
 from components.registry_pusher.registry import ModelVersion, get_registry
 from pipeline.config import Push
@@ -59,10 +59,12 @@ def find_model(trace: Trace, standing: Standing, places: Places, word: str) -> M
       ConfigError: it names none, or several; or the run that it names has no model.
     """
     found = [hash for hash, stands in standing.registered.items() if _is_called(stands, word)]
-    folder = os.path.abspath(word)
+    folder = absolute(word).rstrip("/")
     found = found or [
         hash for hash, stands in standing.served.items() if folder in [s["path"] for s in stands]
     ]
+    if not found and exists(os.path.join(folder, RECORD)):  # moved, or copied to who serves it
+        found = [read_json(os.path.join(folder, RECORD)).get("content_hash", "")]
     known = trace.models
     if not found and len(word) >= _SHORTEST:
         found = [hash for hash in known if hash.startswith(word)]

@@ -126,6 +126,12 @@ class Trace:
         for run in self.runs:
             self._note_model(run)
 
+    @property
+    def newest_dataset(self) -> Dataset | None:
+        """What the last run read, of those that came so far: perhaps an earlier one's, again."""
+        last = (d for run in reversed(self.runs) for d in self.datasets.values() if run in d.runs)
+        return next(last, None)
+
     def ancestors(self, model: Model) -> list[Model]:
         """The models that its training began from, one after the other, the nearest first."""
         found: list[Model] = []
@@ -205,7 +211,14 @@ def described(trace: Trace, model: Model) -> dict[str, Any]:
     commit = versions.pop("git", None)
     return {
         "content_hash": model.content_hash,
-        "artifacts": [training.artifact.uri for training in model.trainings],
+        "trainings": [
+            {
+                "run_id": training.run.id,
+                "artifact": training.artifact.uri,
+                "examples": training.dataset.examples.uri if training.dataset else None,
+            }
+            for training in model.trainings
+        ],
         "data": dataset.to_json() if dataset else None,
         "module": {
             "handle": artifact.properties.get("module_handle"),

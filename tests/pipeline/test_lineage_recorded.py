@@ -115,6 +115,11 @@ def test_a_model_goes_by_its_run_its_content_and_its_served_folder(two_spans, wo
     assert ask(two_spans, word)["content_hash"] == "aaaa1111"
 
 
+def test_a_served_version_that_was_copied_away_still_says_which_it_is(two_spans, tmp_path):
+    shutil.copytree(two_spans.places.serving(None) / "2", tmp_path / "elsewhere")
+    assert ask(two_spans, str(tmp_path / "elsewhere"))["content_hash"] == "bbbb2222"
+
+
 def test_what_names_no_model_is_one_clear_sentence(own_two_spans):
     assert "did you mean 'bbbb2222'?" in ask(own_two_spans, "bbbb2223", succeeds=False)
     assert "run run-4 has no model" in ask(own_two_spans, "last", succeeds=False)
@@ -130,7 +135,9 @@ def test_a_model_trained_twice_is_one_with_both_trainings(task):
     task.run("run-1", data, task.model("aaaa1111"))
     task.run("run-2", again, task.model("aaaa1111"))
     said = ask(task, "aaaa")
-    assert len(said["artifacts"]) == 2 and said["data"]["span"] == 2
+    assert [one["run_id"] for one in said["trainings"]] == ["run-1", "run-2"] and said["data"][
+        "span"
+    ] == 2
     assert saw(about(task, "dark/1.png")) == {"aaaa1111": ["trained on it", "tested on it"]}
 
 
@@ -241,6 +248,17 @@ def test_what_remains_to_do_is_said_and_goes_as_it_is_done(own_two_spans):
     assert "its group" in left
 
 
+def test_the_newest_data_are_those_of_the_last_run_not_those_that_came_last(task):
+    first = task.data(1, {"a/1.png": ("train", ONE, "")})
+    task.run("run-1", first, task.model("aaaa1111"))
+    second = task.data(2, {"a/2.png": ("train", TWO, "")})
+    task.run("run-2", second, task.model("bbbb2222"))
+    assert not any("run again" in step for step in about(task, "a/1.png")["to_do"])
+    task.run("run-3", first, task.model("cccc3333"), cached=["ImageExampleGen"])
+    assert any("run again" in step for step in about(task, "a/1.png")["to_do"])
+    assert not any("run again" in step for step in about(task, "a/2.png")["to_do"])
+
+
 def test_near_copies_of_other_data_sets_are_relatives_too(task):
     task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "g")}))
     task.run("run-2", task.data(2, {"a/2.png": ("train", COPY, "g")}))
@@ -283,6 +301,9 @@ def test_what_nobody_can_know_any_more_is_said(own_two_spans):
     (unknown,) = said["searched"]["unknown"]
     assert unknown["run_ids"] == ["run-1", "run-2"]
     (answer,) = said["images"]
+    words = ["lineage", "--image", "light/2.png", "--runs", str(own_two_spans.places.runs)]
+    printed = CliRunner().invoke(main, words).output
+    assert "nobody can know" in printed and "no model has seen" not in printed
     # The facts of span 2 carry the groups of span 1.
     assert [one["span"] for one in answer["remembered_by"]] == [2]
 
