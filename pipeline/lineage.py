@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ml_metadata as mlmd
@@ -21,6 +21,8 @@ _RESOLVER = "tfx.dsl.components.common.resolver.Resolver"
 _STATES = {pb.Execution.COMPLETE: "ran", pb.Execution.CACHED: "cached"}
 GOOD_STATES = tuple(_STATES)
 """Of an execution that has ended as it should."""
+GOOD_NODES = tuple(_STATES.values())
+"""The same of a node: it ran, or took an earlier result."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,25 +155,49 @@ def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
     )
     if context is None:
         return None
-    said = {key: value.string_value for key, value in context.custom_properties.items()}
-    found = {
-        node_id: _node(store, node_id, execution)
-        for node_id, execution in _executions(store, run_id)
+    found = [
+        _read_node(store, node_id, execution) for node_id, execution in _executions(store, run_id)
+    ]
+    return _run(context, run_id, found)
+
+
+def read_runs(store: mlmd.MetadataStore, pipeline_name: str) -> list[Run]:
+    """Returns all runs of a pipeline, oldest first, with few questions: a server may be far."""
+    mine = f"{pipeline_name}."
+    node_of = {
+        execution.id: context.name.removeprefix(mine)
+        for context in store.get_contexts_by_type("node")
+        if context.name.startswith(mine)
+        for execution in store.get_executions_by_context(context.id)
     }
-    return Run(
-        id=run_id,
-        config=json.loads(said["config"]),
-        config_hash=said["config_hash"],
-        started=context.custom_properties["started"].double_value,
-        versions=json.loads(said["versions"]),
-        nodes=[found.get(i, Node(i, "skipped")) for i in json.loads(said["nodes"])],
-    )
+    executions = {
+        context.name: [e for e in store.get_executions_by_context(context.id) if e.id in node_of]
+        for context in store.get_contexts_by_type("pipeline_run")
+    }
+    events: dict[int, list[pb.Event]] = {id: [] for id in node_of}
+    for event in store.get_events_by_execution_ids(list(node_of)) if node_of else []:
+        events[event.execution_id].append(event)
+    ids = {event.artifact_id for of_one in events.values() for event in of_one}
+    artifacts = {a.id: a for a in store.get_artifacts_by_id(list(ids))} if ids else {}
+
+    before: dict[str, set[int]] = {}
+    nodes = {}
+    for execution in sorted((e for ran in executions.values() for e in ran), key=lambda e: e.id):
+        node_id, of_one = node_of[execution.id], events[execution.id]
+        nodes[execution.id] = _node(node_id, execution, of_one, artifacts, before.get(node_id))
+        before[node_id] = _put_out(of_one)
+    contexts = sorted(store.get_contexts_by_type(RUN_CONTEXT), key=lambda c: c.id)
+    known = [(c, c.name.removeprefix(mine)) for c in contexts if c.name.startswith(mine)]
+    return [
+        _run(context, run_id, [nodes[e.id] for e in executions.get(run_id, [])])
+        for context, run_id in known
+    ]
 
 
 def node_state(store: mlmd.MetadataStore, run_id: str, node_id: str) -> Node:
     """Returns one node of a run; "skipped" where it has not started."""
     execution = find_execution(store, run_id, node_id)
-    return Node(node_id, "skipped") if execution is None else _node(store, node_id, execution)
+    return Node(node_id, "skipped") if execution is None else _read_node(store, node_id, execution)
 
 
 def find_execution(store: mlmd.MetadataStore, run_id: str, node_id: str) -> pb.Execution | None:
@@ -189,22 +215,50 @@ def _executions(store: mlmd.MetadataStore, run_id: str) -> Iterator[tuple[str, p
                 yield c.name.split(".", 1)[1], execution
 
 
-def _node(store: mlmd.MetadataStore, node_id: str, execution: pb.Execution) -> Node:
-    inputs: dict[str, list[Artifact]] = {}
-    outputs: dict[str, list[Artifact]] = {}
+def _run(context: pb.Context, run_id: str, found: list[Node]) -> Run:
+    said = {key: value.string_value for key, value in context.custom_properties.items()}
+    nodes = {node.id: node for node in found}
+    return Run(
+        id=run_id,
+        config=json.loads(said["config"]),
+        config_hash=said["config_hash"],
+        started=context.custom_properties["started"].double_value,
+        versions=json.loads(said["versions"]),
+        nodes=[nodes.get(i, Node(i, "skipped")) for i in json.loads(said["nodes"])],
+    )
+
+
+def _read_node(store: mlmd.MetadataStore, node_id: str, execution: pb.Execution) -> Node:
     events = store.get_events_by_execution_ids([execution.id])
     artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    before = None
+    if execution.type == _RESOLVER:
+        node = next(c for c in store.get_contexts_by_execution(execution.id) if c.type == "node")
+        earlier = [e.id for e in store.get_executions_by_context(node.id) if e.id < execution.id]
+        if earlier:
+            before = _put_out(store.get_events_by_execution_ids([max(earlier)]))
+    return _node(node_id, execution, events, artifacts, before)
+
+
+def _node(
+    node_id: str,
+    execution: pb.Execution,
+    events: Sequence[pb.Event],
+    artifacts: Mapping[int, pb.Artifact],
+    before: set[int] | None,
+) -> Node:
+    """A node of its execution's events; `before`: what its last execution put out, if there was
+    one."""
+    inputs: dict[str, list[Artifact]] = {}
+    outputs: dict[str, list[Artifact]] = {}
     for event in events:
         side = inputs if event.type in (pb.Event.INPUT, pb.Event.DECLARED_INPUT) else outputs
         key = next((s.key for s in event.path.steps if s.key), "")
         side.setdefault(key, []).append(_artifact(artifacts[event.artifact_id]))
     state = _STATES.get(execution.last_known_state, "failed")
-    if (
-        execution.type == _RESOLVER
-        and state == "ran"
-        and _resolved_before(store, execution, outputs)
-    ):
-        state = "cached"
+    found = {a.id for of_one in outputs.values() for a in of_one}
+    if execution.type == _RESOLVER and state == "ran" and before == found:
+        state = "cached"  # TFX never caches a Resolver, but it found just what it found before
     milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     error = (
         execution.custom_properties["error"].string_value
@@ -214,17 +268,8 @@ def _node(store: mlmd.MetadataStore, node_id: str, execution: pb.Execution) -> N
     return Node(node_id, state, milliseconds / 1000, inputs, outputs, error)
 
 
-def _resolved_before(store: mlmd.MetadataStore, execution: pb.Execution, outputs: dict) -> bool:
-    """Whether a Resolver, which TFX never caches, found just what it found the last time."""
-    node = next(c for c in store.get_contexts_by_execution(execution.id) if c.type == "node")
-    earlier = [e.id for e in store.get_executions_by_context(node.id) if e.id < execution.id]
-    if not earlier:
-        return False
-    events = store.get_events_by_execution_ids([max(earlier)])
-    before = {
-        e.artifact_id for e in events if e.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)
-    }
-    return before == {a.id for found in outputs.values() for a in found}
+def _put_out(events: Sequence[pb.Event]) -> set[int]:
+    return {e.artifact_id for e in events if e.type in (pb.Event.OUTPUT, pb.Event.INTERNAL_OUTPUT)}
 
 
 def _artifact(artifact: pb.Artifact) -> Artifact:

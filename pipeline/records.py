@@ -30,16 +30,24 @@ def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, bytes
     Raises:
       OSError, EOFError, struct.error, google.protobuf.message.DecodeError: a file is damaged.
     """
-    wanted = {name.encode(): name for name in names}
+    names = list(names)
+    for record in read_records(folder):
+        yield parse_example(record, names)
+
+
+def read_records(folder: str) -> Iterator[bytes]:
+    """Yields the Examples of one split as they lie there; see `read_examples`."""
     for path in split_files(folder):
         with reading(path) as packed, gzip.open(packed) as f:
             while head := f.read(12):
                 (length,) = struct.unpack_from("<Q", head)
-                yield _bytes_features(f.read(length), wanted)
+                yield f.read(length)
                 f.read(4)
 
 
-def _bytes_features(record: bytes, wanted: dict[bytes, str]) -> dict[str, bytes]:
+def parse_example(record: bytes, names: Iterable[str]) -> dict[str, bytes]:
+    """Returns what `read_examples` yields of one Example."""
+    wanted = {name.encode(): name for name in names}
     found = {}
     for entry in _Example.FromString(record).features.feature:
         name = wanted.get(entry.key)

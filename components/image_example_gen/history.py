@@ -12,7 +12,7 @@ from components.image_example_gen.listing import SPLITS
 from components.image_example_gen.work import Place
 
 CONTENTS = "contents.json"
-"""In the folder of `facts`: {split: [hash of a picture's bytes]}."""
+"""In the folder of `facts`: {split: [hash of a picture's bytes]}, in the order of its records."""
 FILE = "groups.jsonl"
 """In the folder of `facts`: one {"path", "content", "near", "group"} a line, the earliest first."""
 

@@ -39,7 +39,8 @@ __all__ = [
     "spans_fingerprint",
 ]
 
-_MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
+MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
+"""Endings of manifests."""
 _SHOWN = 10
 
 
@@ -217,11 +218,11 @@ def _kind(source: str) -> tuple[str, str]:
         )
     source = resolve_spans(source)[0].source
     if os.path.isfile(source):
-        if source.lower().endswith(_MANIFESTS):
+        if source.lower().endswith(MANIFESTS):
             return "manifest", source
         raise DataError(
             f"{source}: is a file, but no manifest; give a folder, or a file with one "
-            f"of the endings {', '.join(_MANIFESTS)}"
+            f"of the endings {', '.join(MANIFESTS)}"
         )
     if not os.path.isdir(source):
         raise DataError(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from components.errors import DataError
 
-_TOKEN = re.compile(r"\{(SPAN|VERSION)(?::(\d+))?\}")
+TOKEN = re.compile(r"\{(SPAN|VERSION)(?::(\d+))?\}")
+"""A number in a path: its name, and how many digits it has at least."""
 
 
 class Resolved(NamedTuple):
@@ -39,7 +40,7 @@ def resolve_spans(
       DataError: nothing there matches, or the placeholders do not make sense.
     """
     source = os.path.expanduser(source)
-    tokens = [match.group(1) for match in _TOKEN.finditer(source)]
+    tokens = [match.group(1) for match in TOKEN.finditer(source)]
     if not tokens:
         return [Resolved(source, 0, None)]
     if "SPAN" not in tokens or len(set(tokens)) != len(tokens):
@@ -47,7 +48,7 @@ def resolve_spans(
             f"{source}: write {{SPAN}} once, and {{VERSION}} at most once and only beside it"
         )
     pattern, regex, end = "", "", 0
-    for token in _TOKEN.finditer(source):
+    for token in TOKEN.finditer(source):
         before, (name, width) = source[end : token.start()], token.groups()
         pattern += glob.escape(before) + "*"
         regex += re.escape(before) + f"(?P<{name}>[0-9]{{{width or '1,18'}}})"
@@ -60,7 +61,7 @@ def resolve_spans(
             numbers = {name: int(value) for name, value in match.groupdict().items()}
             found.append(Resolved(path, numbers["SPAN"], numbers.get("VERSION")))
     if not found:
-        example = _TOKEN.sub(lambda token: "1".zfill(int(token[2] or 1)), source)
+        example = TOKEN.sub(lambda token: "1".zfill(int(token[2] or 1)), source)
         raise DataError(
             f"{source}: nothing there has a number in place of {' and '.join(tokens)}; "
             f"make, for example, {example}"

@@ -110,6 +110,13 @@ def test_large_data_are_written_in_several_shards(tmp_path, monkeypatch):
     assert shards == [f"data_tfrecord-{i:05d}-of-00004.gz" for i in range(4)]
     whole = run(tmp_path / "whole", tmp_path / "in")
     assert out.custom("data_fingerprint") == whole.custom("data_fingerprint")
+    # By their order alone it is known which record is of which picture.
+    contents = json.loads(Path(out.outputs["facts"].uri, "contents.json").read_text())
+    for split in SHARES:
+        hashes = [hashlib.sha256(r["image"]).hexdigest()[:32] for r in out.records(split)]
+        assert contents[split] == hashes
+        ids = [record["id"] for record in out.records(split)]
+        assert ids == [record["id"] for record in out.records(split, "facts")]
 
 
 def test_leftovers_of_a_killed_execution_are_not_read_as_data(tmp_path):
