@@ -12,6 +12,7 @@ NAMES = (
     "input_pipeline",
     "memory",
     "trainer",
+    "evaluator",
     "kubeflow_task",
     "distortions",
     "features",

@@ -73,7 +73,10 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
         example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
         try:
             said = ask(examples=tf.constant([example.SerializeToString()]))
-        except tf.errors.InvalidArgumentError:
+            readable = "error" not in said or not said["error"][0].numpy()
+        except tf.errors.InvalidArgumentError:  # of a model that has no output `error`
+            readable = False
+        if not readable:
             error = "is no picture that can be read (JPEG, PNG, GIF, BMP, WebP or TIFF)"
             answers.append({"path": str(image), "error": error})
             continue

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from components.ahead import ahead
 from components.errors import EvaluationError
 from components.evaluator.evaluation import Rows, Scores
 from components.files import write_json, writing
@@ -15,6 +16,8 @@ from components.records import read_records
 
 COLUMN_PREFIX = "column/"
 _BATCH = 32
+_BATCHES_AT_ONCE = 2
+"""One is decoded while another goes through the network: neither keeps all cores busy alone."""
 _WAY_OUT = "train again, or, where it is the blessed model, delete its folder to go without it"
 
 
@@ -27,7 +30,8 @@ def predict(
       files: gzipped TFRecords of Examples with `image`, `label`, `path`, `group`, `id` and
         `column/<name>`; each model sees the serialized Example, so the original bytes.
       models: folders of SavedModels; the signature takes `examples` [N] strings and gives
-        `probabilities` [N, C] and `all_classes` [N, C] strings.
+        `probabilities` [N, C], `all_classes` [N, C] strings and `error` [N] strings, which a
+        model from before there was an `error` may lack.
       progress: called with how many images a batch had.
 
     Returns:
@@ -36,13 +40,18 @@ def predict(
     Raises:
       EvaluationError: a model cannot be loaded or lacks the signature, or cannot read a picture.
     """
-    ask = [_signature(model) for model in models]
+    functions = [_signature(model) for model in models]
     rows, said = Rows(), [_Answers(model) for model in models]
-    for batch in read_records(files).batch(_BATCH).prefetch(1):
+
+    def ask(batch: tf.Tensor) -> list[dict[str, np.ndarray]]:
+        return [_answer(function, batch) for function in functions]
+
+    batches = read_records(files).batch(_BATCH).prefetch(1)
+    for batch, answered in ahead(ask, batches, _BATCHES_AT_ONCE):
         serialized = batch.numpy()
         _append(rows, serialized)
-        for function, answers in zip(ask, said, strict=True):
-            answers.add(*_answer(function, batch, rows.paths[-len(serialized) :]))
+        for answers, answer in zip(said, answered, strict=True):
+            answers.add(answer, rows.paths[-len(serialized) :])
         if progress:
             progress(len(serialized))
     _pad(rows)
@@ -79,12 +88,19 @@ class _Answers:
         self._classes: list[str] = []
         self._batches: list[np.ndarray] = []
 
-    def add(self, probabilities: np.ndarray, all_classes: np.ndarray) -> None:
+    def add(self, answer: dict[str, np.ndarray], paths: Sequence[str]) -> None:
+        for path, error in zip(paths, answer["error"], strict=True):
+            if error:
+                raise EvaluationError(
+                    f"{path}: the model cannot read this picture: {_decoded(error)}; repair the "
+                    f"picture or leave it out (the model is {self._model})"
+                )
+        all_classes = answer["all_classes"]
         classes = [_decoded(name) for name in all_classes[0]]
         if classes != (self._classes or classes) or (all_classes != all_classes[0]).any():
             raise EvaluationError(f"{self._model}: names its classes in changing order")
         self._classes = classes
-        self._batches.append(probabilities.astype(np.float32))
+        self._batches.append(answer["probabilities"].astype(np.float32))
 
     def scores(self) -> Scores:
         if not self._batches:
@@ -108,18 +124,26 @@ def _signature(model: str) -> Callable[..., dict[str, tf.Tensor]]:
 
 
 def _answer(
-    function: Callable[..., dict[str, tf.Tensor]], batch: tf.Tensor, paths: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+    function: Callable[..., dict[str, tf.Tensor]], batch: tf.Tensor
+) -> dict[str, np.ndarray]:
+    """Returns the outputs by name, with `error` in any case; where there is one, perhaps alone."""
     try:
-        said = function(examples=batch)
+        said = {name: output.numpy() for name, output in function(examples=batch).items()}
     except tf.errors.InvalidArgumentError:
-        for i, path in enumerate(paths):
-            try:
-                function(examples=batch[i : i + 1])
-            except tf.errors.InvalidArgumentError as e:
-                raise EvaluationError(f"{path}: the model cannot read this picture: {e}") from None
-        raise
-    return said["probabilities"].numpy(), said["all_classes"].numpy()
+        # A model without the output `error` fails for a whole batch: which picture was it?
+        errors = [_failure(function, batch[i : i + 1]) for i in range(len(batch))]
+        if not any(errors):
+            raise
+        return {"error": np.array(errors, object)}
+    return {"error": np.full(len(batch), b"", object), **said}
+
+
+def _failure(function: Callable[..., dict[str, tf.Tensor]], batch: tf.Tensor) -> bytes:
+    try:
+        function(examples=batch)
+    except tf.errors.InvalidArgumentError as e:
+        return str(e).encode()
+    return b""
 
 
 def _append(rows: Rows, serialized: Sequence[bytes]) -> None:

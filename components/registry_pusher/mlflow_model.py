@@ -40,7 +40,7 @@ def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
 
     With the SavedModel in `saved_model/` of the same folder, `mlflow.tensorflow.load_model` gives
     its `serving_default` signature, and `mlflow.pyfunc.load_model(...).predict` takes a table or
-    a mapping with `image_bytes` and gives `label`, `score`, `probabilities`.
+    a mapping with `image_bytes` and gives `label`, `score`, `probabilities`, `error`.
 
     Args:
       folder: holds nothing, or the SavedModel alone.
@@ -58,6 +58,7 @@ def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
                 ColSpec(DataType.string, "label"),
                 ColSpec(DataType.float, "score"),
                 ColSpec(Array(DataType.float), "probabilities"),
+                ColSpec(DataType.string, "error"),
             ]
         ),
     )

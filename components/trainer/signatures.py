@@ -1,6 +1,7 @@
 """What is served: encoded images in, labels and probabilities out, all in one SavedModel."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from components.trainer.records import Preprocessing
 
 _DECODED_AT_ONCE = 16
 """Pictures of a request that are decoded side by side; more than the cores of most servers."""
+_SCORED_AT_ONCE = 32
+"""Pictures that go through the network together: more take memory and gain no speed."""
+_UNDECODED = "cannot be decoded as a picture"
+_UNPARSED = "is no Example with an encoded picture in `image`"
 
 
 class ServedModel(tf.Module):
@@ -39,18 +44,24 @@ class ServedModel(tf.Module):
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Encoded pictures, as many as there are -> the most likely label of each.
 
+        A bad picture, of whatever bytes, is marked and changes nothing for the others.
+
         Args:
-          image_bytes: string [N]; N may be 0.
+          image_bytes: string [N]; N may be 0. Of large N, sixteen pictures are decoded at a time
+            and 32 are scored; all N are held as images [h, w, 3] of float32, twice for a moment.
 
         Returns:
-          `label` string [N], its probability `score` float32 [N], and `probabilities`
-          float32 [N, C] in the order of the sorted label names.
+          `label` string [N], its probability `score` float32 [N], `probabilities` float32 [N, C]
+          in the order of the sorted label names, and `error` string [N]: empty, or, of a bad
+          picture, what is wrong with it. Its label is empty then, the numbers are all 0.
         """
-        probabilities = self._probabilities(image_bytes)
+        probabilities, good = self._probabilities(image_bytes)
+        labels = tf.gather(tf.constant(self._labels), tf.argmax(probabilities, -1))
         return {
-            "label": tf.gather(tf.constant(self._labels), tf.argmax(probabilities, -1)),
+            "label": tf.where(good, labels, ""),
             "score": tf.reduce_max(probabilities, -1),
             "probabilities": probabilities,
+            "error": tf.where(good, "", _UNDECODED),
         }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
@@ -58,31 +69,83 @@ class ServedModel(tf.Module):
         """Serialized raw Examples with a feature `image`: what the Evaluator sends.
 
         Args:
-          examples: string [N]; N may be 0.
+          examples: string [N]; N may be 0. What cannot be parsed, or has no `image`, counts as a
+            bad picture, with an error of its own.
 
         Returns:
-          `probabilities` float32 [N, C] and `all_classes` string [N, C], each row the label
-          names in the order of the probabilities, as TFMA wants where labels are strings.
+          `probabilities` float32 [N, C] and `error` string [N] as in `serving_default`, and
+          `all_classes` string [N, C], each row the label names in the order of the probabilities,
+          as TFMA wants where labels are strings.
         """
         feature = {"image": tf.io.FixedLenFeature([], tf.string)}
-        probabilities = self._probabilities(tf.io.parse_example(examples, feature)["image"])
-        names = tf.repeat(tf.constant([self._labels]), tf.shape(examples)[0], axis=0)
-        return {"probabilities": probabilities, "all_classes": names}
+        places, images = _those_that_work(
+            lambda i: tf.io.parse_single_example(examples[i], feature)["image"],
+            tf.size(examples, tf.int64),
+            tf.constant(""),
+        )
+        count = tf.shape(examples)
+        parsed = tf.scatter_nd(places, tf.ones_like(places[:, 0], tf.bool), count)
+        image_bytes = tf.tensor_scatter_nd_update(tf.fill(count, ""), places, images)
+        probabilities, good = self._probabilities(image_bytes)
+        return {
+            "probabilities": probabilities,
+            "all_classes": tf.repeat(tf.constant([self._labels]), count[0], axis=0),
+            "error": tf.where(good, "", tf.where(parsed, _UNDECODED, _UNPARSED)),
+        }
 
     # A function of its own, so that both signatures share one trace.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def _probabilities(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        images = tf.map_fn(
-            self._preprocess,
-            image_bytes,
-            parallel_iterations=_DECODED_AT_ONCE,
-            fn_output_signature=tf.TensorSpec(self._shape, tf.float32),
+    def _probabilities(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns float32 [N, C], zeros for bad pictures, and which are good, bool [N]."""
+        black = tf.zeros(self._shape)
+        places, images = _those_that_work(
+            lambda i: self._preprocess(image_bytes[i]), tf.size(image_bytes, tf.int64), black
         )
-        # TensorFlow's fused convolutions fail on an empty batch: a black picture stands in for it.
         count = tf.shape(images)[0]
-        images = tf.cond(count > 0, lambda: images, lambda: tf.zeros([1, *self._shape]))
-        logits = self.head(self.backbone(images)["default"])
-        return tf.nn.softmax(logits / self._temperature)[:count]
+        # TensorFlow's fused convolutions fail on an empty batch: a black picture stands in for it.
+        images = tf.cond(count > 0, lambda: images, lambda: black[tf.newaxis])
+
+        def score(start: tf.Tensor) -> tf.Tensor:
+            logits = self.head(self.backbone(images[start : start + _SCORED_AT_ONCE])["default"])
+            return tf.nn.softmax(logits / self._temperature)
+
+        scores = tf.map_fn(
+            score,
+            tf.range(0, tf.shape(images)[0], _SCORED_AT_ONCE),
+            parallel_iterations=1,
+            # "Ragged" since the last part may be shorter.
+            fn_output_signature=tf.RaggedTensorSpec([None, len(self._labels)], ragged_rank=0),
+        ).values[:count]
+        total = tf.shape(image_bytes)
+        good = tf.scatter_nd(places, tf.fill([count], True), total)
+        return tf.scatter_nd(places, scores, [total[0], len(self._labels)]), good
+
+
+def _those_that_work(
+    work: Callable[[tf.Tensor], tf.Tensor], count: tf.Tensor, like: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Does something `count` times; where an op fails, that time alone is left out.
+
+    Args:
+      work: int64 scalar, from 0 to `count` - 1 -> a tensor.
+      count: int64 scalar; may be 0.
+      like: any tensor such as `work` gives.
+
+    Returns:
+      For the M times that worked, in order: which, int32 [M, 1], and what came of them, [M, ...].
+    """
+    # Of all ops only a dataset's can go on where another has failed.
+    data = tf.data.Dataset.range(count).map(
+        lambda i: (tf.cast(i, tf.int32), work(i)), num_parallel_calls=_DECODED_AT_ONCE
+    )
+    # There must be one element to be given; taken off below.
+    end = tf.data.Dataset.from_tensors((tf.cast(count, tf.int32), like))
+    data = data.ignore_errors().concatenate(end).batch(count + 1)
+    options = tf.data.Options()  # both would cost milliseconds in every call
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    places, values = data.with_options(options).get_single_element()
+    return places[:-1, tf.newaxis], values[:-1]
 
 
 def get_facts(

@@ -1,11 +1,14 @@
+import functools
 import os
 import shutil
 import subprocess
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import strategies as st
 from trainer_samples import LABELS, SIZE, example, model_section, picture
 
 from components.backbone.backbone import load_backbone
@@ -14,6 +17,20 @@ from components.trainer.records import load_preprocessing
 from components.trainer.signatures import ServedModel, export
 
 BATCH = [picture(label, seed) for seed in range(3) for label in LABELS]
+JPEG = tf.io.encode_jpeg(tf.io.decode_png(BATCH[0])).numpy()
+BAD = {
+    "nothing": b"",
+    "text": b"no picture",
+    "half a PNG": BATCH[0][: len(BATCH[0]) // 2],
+    "half a JPEG": JPEG[: len(JPEG) // 2],
+    "the first bytes of a JPEG": JPEG[:3],
+    "a GIF without frames": b"GIF89a" + bytes(7) + b";",
+    "more pixels than can be held": BATCH[0][:16] + b"\x7f\xff\xff\xff" * 2 + BATCH[0][24:],
+}
+UNDECODED, UNPARSED = (
+    b"cannot be decoded as a picture",
+    b"is no Example with an encoded picture in `image`",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +59,14 @@ def load(folder, name):
     return model, model.signatures[name]
 
 
+@functools.cache
+def loaded(folder):
+    """`serving_default`, once for all that hypothesis tries."""
+    model, call = load(folder, "serving_default")
+    call.model = model  # whose variables a signature does not keep alive
+    return call
+
+
 def test_the_reloaded_model_equals_the_one_in_memory(served):
     folder, expected = served
     model, call = load(folder, "serving_default")
@@ -68,6 +93,7 @@ def test_an_empty_batch_is_answered_with_nothing(served, name):
     model, call = load(served[0], name)
     out = call(tf.zeros([0], tf.string))
     assert out["probabilities"].shape == (0, len(LABELS))
+    assert out["error"].shape == (0,)
 
 
 def test_a_picture_is_answered_alike_in_any_batch(served):
@@ -75,6 +101,67 @@ def test_a_picture_is_answered_alike_in_any_batch(served):
     whole = call(tf.constant(BATCH))["probabilities"]
     alone = call(tf.constant(BATCH[4:5]))["probabilities"]
     np.testing.assert_allclose(whole[4:5], alone, atol=1e-6)
+
+
+def assert_marked(out, batch, call):
+    """The bad pictures of a batch are marked; the good are answered as they are without them."""
+    bad = np.array([image in BAD.values() for image in batch], bool)
+    out = {name: values.numpy() for name, values in out.items()}
+    assert out["error"].tolist() == [UNDECODED if b else b"" for b in bad]
+    assert not out["label"][bad].any()
+    assert not out["score"][bad].any() and not out["probabilities"][bad].any()
+    good = call(tf.constant([x for x, b in zip(batch, bad, strict=True) if not b], tf.string))
+    for name, values in good.items():
+        np.testing.assert_array_equal(out[name][~bad], values)
+    np.testing.assert_allclose(out["probabilities"].sum(-1), ~bad, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_picture_is_marked_at_whatever_place_it_stands(served, kind):
+    model, call = load(served[0], "serving_default")
+    for place in range(len(BATCH) + 1):
+        batch = [*BATCH[:place], BAD[kind], *BATCH[place:]]
+        assert_marked(call(tf.constant(batch)), batch, call)
+
+
+@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.given(st.lists(st.sampled_from([*BATCH, JPEG, *BAD.values()]), max_size=80))
+def test_any_mixture_of_good_and_bad_is_answered_one_by_one(served, batch):
+    call = loaded(served[0])
+    assert_marked(call(tf.constant(batch, tf.string)), batch, call)
+
+
+def test_a_batch_of_bad_pictures_alone_is_all_marked(served):
+    model, call = load(served[0], "serving_default")
+    batch = list(BAD.values()) * 10
+    assert_marked(call(tf.constant(batch)), batch, call)
+
+
+def test_what_is_no_example_with_a_picture_is_marked_as_that(served):
+    model, call = load(served[0], "serving_examples")
+    batch = [
+        example(BATCH[1], "ignored", "id"),
+        b"no Example",
+        tf.train.Example().SerializeToString(),
+        example(BAD["half a PNG"], "ignored", "id"),
+        example(BATCH[4], "ignored", "id"),
+    ]
+    out = {name: values.numpy() for name, values in call(tf.constant(batch)).items()}
+    assert out["error"].tolist() == [b"", UNPARSED, UNPARSED, UNDECODED, b""]
+    np.testing.assert_array_equal(out["probabilities"][1:4], 0)
+    good = call(tf.constant([batch[0], batch[4]]))["probabilities"]
+    np.testing.assert_array_equal(out["probabilities"][[0, 4]], good)
+    assert all([x.decode() for x in row] == LABELS for row in out["all_classes"])
+
+
+@pytest.mark.parametrize("count", [31, 32, 33, 65, 1000])
+def test_pictures_of_a_large_batch_are_answered_in_its_order(served, count):
+    folder, expected = served
+    model, call = load(folder, "serving_default")
+    out = call(tf.constant((BATCH * count)[:count]))
+    wanted = np.tile(expected, [count, 1])[:count]
+    np.testing.assert_allclose(out["probabilities"], wanted, atol=1e-6)
+    assert not out["error"].numpy().any()
 
 
 def test_what_is_served_needs_nothing_of_training(served):
@@ -99,8 +186,9 @@ def test_another_process_serves_it_from_another_place(served, tmp_path):
     (tmp_path / "one.png").write_bytes(BATCH[0])
     code = (
         "import tensorflow as tf; m = tf.saved_model.load('elsewhere');"
-        "print(m.signatures['serving_default'](tf.constant([open('one.png', 'rb').read()]))"
-        "['probabilities'].numpy()[0].tolist())"
+        "out = m.signatures['serving_default'](tf.constant([b'', open('one.png', 'rb').read()]));"
+        "assert out['error'].numpy().tolist() == [b'cannot be decoded as a picture', b''];"
+        "print(out['probabilities'].numpy()[1].tolist())"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
