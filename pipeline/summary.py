@@ -85,13 +85,11 @@ def blessing(run: Run) -> dict[str, Any]:
 
 
 def _checks(said: dict[str, Any], passed: bool) -> list[dict[str, str]]:
-    """The checks of a verdict; of a gate that says only its reasons, all fared as the whole."""
+    """The Evaluator's checks; ServingCheck sums its own up in its reasons, and these fared alike."""
     whole = "passed" if passed else "failed"
     apart = [{"state": whole, "sentence": reason} for reason in said["reasons"]]
-    return [
-        {"state": check["state"], "sentence": check["sentence"]}
-        for check in said.get("checks") or apart
-    ]
+    checks = [check for check in said.get("checks", []) if "state" in check]
+    return checks or apart
 
 
 def write_summary(summary: dict[str, Any], path: Path) -> None:
