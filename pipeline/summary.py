@@ -85,7 +85,7 @@ def blessing(run: Run) -> dict[str, Any]:
 
 
 def _checks(said: dict[str, Any], passed: bool) -> list[dict[str, str]]:
-    """The Evaluator's checks; ServingCheck sums its own up in its reasons, and these fared alike."""
+    """The Evaluator's checks; ServingCheck sums its own up in its reasons, which fared alike."""
     whole = "passed" if passed else "failed"
     apart = [{"state": whole, "sentence": reason} for reason in said["reasons"]]
     checks = [check for check in said.get("checks", []) if "state" in check]
