@@ -56,15 +56,16 @@ class KubeflowClient:
             with ThreadPoolExecutor(1) as thread:
                 return thread.submit(asyncio.run, self._converse(work)).result()
 
-        return patiently(once, f"Kubeflow Model Registry at {self._uri}")
+        return patiently(once, self._named())
 
     async def _converse(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
         token, whence = self._token()  # each time, since a pod's token is renewed
         try:
-            if not self._api_version:
-                self._api_version = await self._find_api_version(token)
-            async with _Client(self._uri, token, self._api_version) as client:
-                return await work(ModelRegistryServiceApi(client))
+            async with _Client(self._uri, token) as client:
+                api = ModelRegistryServiceApi(client)
+                self._api_version = self._api_version or await self._find_api_version(client, api)
+                client.api_version = self._api_version
+                return await work(api)
         except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as e:
             raise RegistryError(
                 f"{self._named()} cannot be spoken to ({e}); correct push.registry_uri, or name "
@@ -77,12 +78,11 @@ class KubeflowClient:
         except ValueError as e:  # of pydantic and json
             raise self._no_registry(_first_line(e)) from e
 
-    async def _find_api_version(self, token: str | None) -> str:
+    async def _find_api_version(self, client: "_Client", api: ModelRegistryServiceApi) -> str:
         for version in API_VERSIONS:
-            async with _Client(self._uri, token, version) as client:
-                api = ModelRegistryServiceApi(client)
-                if await or_none(api.get_registered_models(page_size="1")):
-                    return version
+            client.api_version = version
+            if await or_none(api.get_registered_models(page_size="1")):
+                return version
         raise self._no_registry(f"it knows neither of the paths {' and '.join(API_VERSIONS)}")
 
     def _token(self) -> tuple[str | None, str]:
@@ -149,12 +149,13 @@ async def or_none(answer: Awaitable[T]) -> T | None:
 class _Client(ApiClient):
     """Speaks one version of the API, whichever the client was generated from, in bounded time."""
 
-    def __init__(self, uri: str, token: str | None, api_version: str):
+    api_version = API_VERSIONS[0]
+
+    def __init__(self, uri: str, token: str | None):
         super().__init__(Configuration(host=uri, access_token=token))
-        self._api_version = api_version
 
     def param_serialize(self, method: str, resource_path: str, *args: Any, **kwargs: Any) -> Any:
-        resource_path = re.sub(r"(?<=^/api/model_registry/)[^/]+", self._api_version, resource_path)
+        resource_path = re.sub(r"(?<=^/api/model_registry/)[^/]+", self.api_version, resource_path)
         return super().param_serialize(method, resource_path, *args, **kwargs)
 
     async def call_api(self, *args: Any, **kwargs: Any) -> Any:

@@ -25,6 +25,7 @@ class HttpApi:
         self.calls: list[str] = []
         self.offences: list[str] = []
         self._failures: list[list] = []
+        self.lock = threading.Lock()  # one call after the other
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -67,15 +68,13 @@ class HttpApi:
 
 
 def _handler(api: HttpApi) -> type[http.server.BaseHTTPRequestHandler]:
-    lock = threading.Lock()
-
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         wbufsize = -1  # Head and body in one packet: the second would wait for the first.
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with lock:
+            with api.lock:
                 status, said, reaches = api._answer(self.command, self.path, self.headers, body)
             if not reaches:
                 self.close_connection = True

@@ -95,14 +95,19 @@ def make_entry(tmp_path):
 
 
 @pytest.fixture(params=["v1", "v1alpha3"])
-def server(request, monkeypatch, tmp_path):
+def api_version(request):
+    return request.param
+
+
+@pytest.fixture
+def server(api_version, monkeypatch, tmp_path):
     """A Kubeflow Model Registry that knows one version of the API; no call may be off it."""
     from model_registry_api import ModelRegistryApi
 
     monkeypatch.delenv("KF_PIPELINES_SA_TOKEN_PATH", raising=False)
     monkeypatch.setattr(kubeflow_client, "POD_TOKEN", str(tmp_path / "no-pod"))
     with ModelRegistryApi() as server:
-        server.api_versions = (request.param,)
+        server.api_versions = (api_version,)
         yield server
     assert not server.offences, server.offences
 

@@ -19,9 +19,7 @@ _ARTIFACT = {
     "artifactType": "model-artifact",
     "uri": "text",
     "state": "UNKNOWN|PENDING|LIVE|MARKED_FOR_DELETION|DELETED|ABANDONED|REFERENCE",
-    **dict.fromkeys(
-        ("modelFormatName", "modelFormatVersion", "storageKey", "storagePath"), "text"
-    ),
+    **dict.fromkeys(("modelFormatName", "modelFormatVersion", "storageKey", "storagePath"), "text"),
     "serviceAccountName": "text",
 }
 MESSAGES: dict[str, dict[str, str]] = {

@@ -53,9 +53,7 @@ def test_the_whole_entry_comes_back_however_long_it_is(kubeflow, make_entry):
     assert kubeflow.entry("ripeness", "1") == entry
 
 
-def test_a_number_that_json_has_no_word_for_is_left_out_of_the_facts(
-    kubeflow, make_entry, server
-):
+def test_a_number_that_json_has_no_word_for_is_left_out_of_the_facts(kubeflow, make_entry, server):
     kubeflow.register(make_entry("bad", metrics={"log_loss": math.nan, "accuracy": 0.5}))
     assert "metric_log_loss" not in server.versions[0]["customProperties"]
     assert kubeflow.versions("ripeness")[0].metrics == {"accuracy": 0.5}
@@ -239,7 +237,9 @@ def test_a_deleted_content_that_is_registered_again_has_its_old_number(
     assert len(server.versions) == len(server.artifacts) == 2
 
 
-def test_what_the_registry_lost_is_restored_from_its_registration(kubeflow, entry, server, tmp_path):
+def test_what_the_registry_lost_is_restored_from_its_registration(
+    kubeflow, entry, server, tmp_path
+):
     path = tmp_path / "registration.json"
     write_registration(path, kubeflow, kubeflow.register(entry), entry)
     said = json.loads(path.read_text())
