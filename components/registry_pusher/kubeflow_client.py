@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,10 +32,7 @@ T = TypeVar("T")
 
 
 class KubeflowClient:
-    """Holds conversations with one server, each in an event loop and a thread of its own.
-
-    So it works as well where a loop runs already, such as in a notebook, and leaves that as it is.
-    """
+    """Holds conversations with one server, each in an event loop of its own."""
 
     def __init__(self, uri: str, token_path: str | None = None):
         """Args:
@@ -52,11 +49,7 @@ class KubeflowClient:
           RegistryError: the server does not answer, refuses, or is no Model Registry.
         """
 
-        def once() -> T:
-            with ThreadPoolExecutor(1) as thread:
-                return thread.submit(asyncio.run, self._converse(work)).result()
-
-        return patiently(once, self._named())
+        return patiently(lambda: _run(self._converse(work)), self._named())
 
     async def _converse(self, work: Callable[[ModelRegistryServiceApi], Awaitable[T]]) -> T:
         token, whence = self._token()  # each time, since a pod's token is renewed
@@ -144,6 +137,21 @@ async def or_none(answer: Awaitable[T]) -> T | None:
         return await answer
     except NotFoundException:
         return None
+
+
+def _run(conversation: Coroutine[Any, Any, T]) -> T:
+    """Runs it to its end; sets no loop and patches none."""
+
+    def alone() -> T:
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            return runner.run(conversation)
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return alone()
+    with ThreadPoolExecutor(1) as thread:  # a thread has one loop, and this one, a notebook's say
+        return thread.submit(alone).result()
 
 
 class _Client(ApiClient):

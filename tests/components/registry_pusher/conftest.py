@@ -11,7 +11,6 @@ from components.content import content_hash
 from components.registry_pusher import (
     kubeflow_client,
     mlflow_client,
-    mlflow_registry,
     mlflow_sqlite,
     mlflow_tags,
     patience,
@@ -84,7 +83,6 @@ def client(store):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(mlflow_registry, "WAITS", (0.01, 0.01))
     monkeypatch.setattr(patience, "WAITS", (0.01, 0.01))
 
 
