@@ -1,8 +1,8 @@
 """Kubeflow Model Registry as a model registry. It keeps facts and addresses, and no files.
 
 A registration is: a registered model; a version of it, archived; the version's artifact, which says
-where the model lies and holds the whole entry; the aliases; and as its last step the version comes
-to life. Each step looks first for what an earlier, killed one left. A version's `externalId`, which
+where the model lies and holds the whole entry; the alias; and as the last step the version comes to
+life. Each step looks first for what an earlier, killed one left. A version's `externalId`, which
 the server keeps unique, is made of model and content, so two pushers cannot make two of one
 content. A deleted version is an archived one too, since the server deletes nothing: who registers
 that content again finishes it again, under its old number.
@@ -18,7 +18,6 @@ from mr_openapi import (
     ModelArtifact,
     ModelArtifactUpdate,
     ModelVersionCreate,
-    ModelVersionState,
     ModelVersionUpdate,
     RegisteredModel,
     RegisteredModelCreate,
@@ -30,22 +29,34 @@ from mr_openapi.exceptions import ConflictException
 
 from components.errors import RegistryError
 from components.registry_pusher.addresses import check_name, check_server
-from components.registry_pusher.kubeflow_client import KubeflowClient, every, or_none
+from components.registry_pusher.kubeflow_client import KubeflowClient, every
 from components.registry_pusher.kubeflow_facts import (
     address_of,
     artifact_properties,
-    entry_from,
     model_version,
     text_of,
     value_of,
     version_properties,
 )
+from components.registry_pusher.kubeflow_lookup import (
+    ARCHIVED,
+    CHALLENGER,
+    CHAMPION,
+    CHAMPIONS,
+    LIVE,
+    artifact_of,
+    champions_of,
+    entry_of,
+    identity_of,
+    live_versions,
+    registered_model,
+    uri_of,
+    version_named,
+    version_of_content,
+)
 from components.registry_pusher.patience import NoAnswer
 from components.registry_pusher.registry import Entry, ModelVersion, Registered
 
-CHALLENGER, CHAMPION = "challenger", "champion"
-CHAMPIONS = "champions"  # a JSON list, the property beside the alias
-LIVE, ARCHIVED = ModelVersionState.LIVE, ModelVersionState.ARCHIVED
 _TRIES = 20  # where other pushers are quicker
 
 
@@ -81,11 +92,11 @@ class KubeflowRegistry:
         """See Registry.find."""
 
         async def work(api: Api) -> Registered | None:
-            model = await _model(api, name)
-            version = await _same(api, model, content_hash) if model else None
+            model = await registered_model(api, name)
+            version = await version_of_content(api, model, content_hash) if model else None
             if version is None or version.state != LIVE:
                 return None
-            return Registered(name, version.name, False, await _uri(api, version))
+            return Registered(name, version.name, False, await uri_of(api, version))
 
         return self._client.ask(work)
 
@@ -93,12 +104,14 @@ class KubeflowRegistry:
         """See Registry.versions."""
 
         async def work(api: Api) -> list[ModelVersion]:
-            model = await _model(api, name)
+            model = await registered_model(api, name)
             if model is None:
                 return []
-            found = sorted(await _live(api, model), key=lambda it: int(it.id or 0), reverse=True)
+            found = sorted(
+                await live_versions(api, model), key=lambda it: int(it.id or 0), reverse=True
+            )
             aliases = {key: text_of(model.custom_properties, key) for key in (CHALLENGER, CHAMPION)}
-            return [model_version(name, it, aliases, await _uri(api, it)) for it in found]
+            return [model_version(name, it, aliases, await uri_of(api, it)) for it in found]
 
         return self._client.ask(work)
 
@@ -106,8 +119,11 @@ class KubeflowRegistry:
         """See Registry.entry."""
 
         async def work(api: Api) -> Entry | None:
-            _, found = await _there(api, name, version)
-            return await _entry(api, found)
+            model = await registered_model(api, name)
+            found = await version_named(api, model, version) if model else None
+            if found is None or found.state != LIVE:
+                raise _no_version(name, version)
+            return await entry_of(api, found)
 
         return self._client.ask(work)
 
@@ -115,8 +131,8 @@ class KubeflowRegistry:
         """See Registry.champions. None without the alias, whatever stood there before."""
 
         async def work(api: Api) -> list[str]:
-            model = await _model(api, name)
-            return await _champions(api, model) if model else []
+            model = await registered_model(api, name)
+            return await champions_of(api, model) if model else []
 
         return self._client.ask(work)
 
@@ -124,8 +140,13 @@ class KubeflowRegistry:
         """See Registry.set_champions."""
 
         async def work(api: Api) -> None:
+            model = await registered_model(api, name)
+            there = (
+                {version.name for version in await live_versions(api, model)} if model else set()
+            )
             for version in versions:
-                model, _ = await _there(api, name, version)
+                if model is None or version not in there:
+                    raise _no_version(name, version)
             await _point(api, model, {CHAMPION: versions[-1], CHAMPIONS: json.dumps(versions)})
 
         self._client.ask(work)
@@ -134,8 +155,8 @@ class KubeflowRegistry:
         """See Registry.delete. The version is archived, its aliases are gone."""
 
         async def work(api: Api) -> None:
-            model = await _model(api, name)
-            found = await _version(api, model, version) if model else None
+            model = await registered_model(api, name)
+            found = await version_named(api, model, version) if model else None
             if model is None or found is None:
                 return
             properties = model.custom_properties
@@ -144,7 +165,7 @@ class KubeflowRegistry:
                 for alias in (CHALLENGER, CHAMPION)
                 if text_of(properties, alias) == version
             }
-            listed = [it for it in await _champions(api, model) if it != version]
+            listed = [it for it in await champions_of(api, model) if it != version]
             if text_of(properties, CHAMPIONS):
                 gone[CHAMPIONS] = json.dumps(listed)
             await _point(api, model, gone)
@@ -156,13 +177,15 @@ class KubeflowRegistry:
 
 async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) -> Registered:
     """All steps; whichever an earlier call has done changes nothing."""
-    model = await _model(api, entry.name) or await _made_model(api, entry.name)
-    version = await _same(api, model, entry.content_hash) or await _made(api, model, entry)
-    before, uri = version.state == LIVE, await _uri(api, version)
+    model = await registered_model(api, entry.name) or await _made_model(api, entry.name)
+    version = await version_of_content(api, model, entry.content_hash) or await _made(
+        api, model, entry
+    )
+    before, uri = version.state == LIVE, await uri_of(api, version)
     tells = not before
     if before and challenger and entry.pushed_path and uri != entry.pushed_path:
         # Pushed anew: it is elsewhere now, and all else stays as it was said first.
-        said = await _entry(api, version) or entry
+        said = await entry_of(api, version) or entry
         entry, tells = dataclasses.replace(said, pushed_path=entry.pushed_path), True
     elif tells:
         with entry.model_folder():
@@ -171,15 +194,8 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
         uri = address_of(entry)
         await _tell(api, version, entry)
 
-    aliases: dict[str, str | None] = {}
     if challenger or not before:
-        aliases[CHALLENGER] = version.name
-    if champion:
-        listed = await _champions(api, model)
-        if listed[-1:] != [version.name]:
-            listed.append(version.name)
-        aliases |= {CHAMPION: version.name, CHAMPIONS: json.dumps(listed)}
-    await _point(api, model, aliases)
+        await _point(api, model, {CHALLENGER: version.name})
     if tells:
         update = ModelVersionUpdate(
             state=LIVE,
@@ -187,27 +203,19 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
             custom_properties=version_properties(entry),
         )
         await api.update_model_version(version.id, update)
+    if champion:  # last: the earlier one stays until there is a whole version to take its place
+        listed = await champions_of(api, model)
+        if listed[-1:] != [version.name]:
+            listed.append(version.name)
+        await _point(api, model, {CHAMPION: version.name, CHAMPIONS: json.dumps(listed)})
     return Registered(entry.name, version.name, not before, uri)
-
-
-async def _model(api: Api, name: str) -> RegisteredModel | None:
-    """The registered model of a name. The server reads _ and % as placeholders, and its query takes
-    ASCII alone, so all are looked through where it gives none or another one."""
-    if name.isascii():
-        found = await or_none(api.find_registered_model(name=name))
-        if found and found.name == name:
-            return found
-    async for model in every(api.get_registered_models):
-        if model.name == name:
-            return model
-    return None
 
 
 async def _made_model(api: Api, name: str) -> RegisteredModel:
     try:
         return await api.create_registered_model(RegisteredModelCreate(name=name))
     except ConflictException:
-        if found := await _model(api, name):
+        if found := await registered_model(api, name):
             return found  # the other pusher was quicker
         raise RegistryError(
             f"push.model_name: the registry has a model that differs from {name!r} in upper and "
@@ -223,20 +231,20 @@ async def _made(api: Api, model: RegisteredModel, entry: Entry) -> KubeflowVersi
         new = ModelVersionCreate(
             name=str(last + 1),
             registered_model_id=model.id,
-            external_id=_identity(model, entry.content_hash),
+            external_id=identity_of(model, entry.content_hash),
             state=ARCHIVED,
         )
         try:
             return await api.create_model_version(new)
         except ConflictException:  # of the number, or of the content
-            if found := await _same(api, model, entry.content_hash):
+            if found := await version_of_content(api, model, entry.content_hash):
                 return found
     raise NoAnswer("other pushers take one number after the other")
 
 
 async def _tell(api: Api, version: KubeflowVersion, entry: Entry) -> None:
     """Gives a version its artifact, or its artifact another address and entry."""
-    artifact, uri = await _artifact(api, version), address_of(entry)
+    artifact, uri = await artifact_of(api, version), address_of(entry)
     properties = artifact_properties(entry)
     if artifact is None:
         new = ModelArtifact(
@@ -251,7 +259,7 @@ async def _tell(api: Api, version: KubeflowVersion, entry: Entry) -> None:
             await api.upsert_model_version_artifact(version.id, Artifact(new))
             return
         except ConflictException:  # the other pusher was quicker
-            artifact = await _artifact(api, version)
+            artifact = await artifact_of(api, version)
     if artifact is not None:
         update = ModelArtifactUpdate(
             uri=uri, artifact_type="model-artifact", custom_properties=properties
@@ -275,67 +283,5 @@ async def _point(api: Api, model: RegisteredModel, wanted: dict[str, str | None]
         await api.update_registered_model(model.id, RegisteredModelUpdate(custom_properties=held))
 
 
-async def _champions(api: Api, model: RegisteredModel) -> list[str]:
-    present = text_of(model.custom_properties, CHAMPION)
-    there = {version.name for version in await _live(api, model)}
-    if present not in there:
-        return []
-    try:
-        listed = json.loads(text_of(model.custom_properties, CHAMPIONS) or "[]")
-    except ValueError:
-        listed = []  # somebody's own property of that name
-    listed = [version for version in listed if version in there]
-    return listed if listed[-1:] == [present] else [*listed, present]
-
-
-async def _there(api: Api, name: str, version: str) -> tuple[RegisteredModel, KubeflowVersion]:
-    model = await _model(api, name)
-    found = await _version(api, model, version) if model else None
-    if model is None or found is None or found.state != LIVE:
-        raise RegistryError(f"{name}: there is no version {version}; see graft registry list")
-    return model, found
-
-
-async def _version(api: Api, model: RegisteredModel, version: str) -> KubeflowVersion | None:
-    for it in [it async for it in every(api.get_registered_model_versions, model.id)]:
-        if it.name == version:
-            return it
-    return None
-
-
-async def _live(api: Api, model: RegisteredModel) -> list[KubeflowVersion]:
-    versions = every(api.get_registered_model_versions, model.id)
-    return [version async for version in versions if version.state == LIVE]
-
-
-async def _same(api: Api, model: RegisteredModel, content_hash: str) -> KubeflowVersion | None:
-    """The version of a content, in whatever state."""
-    identity = _identity(model, content_hash)
-    return await or_none(api.find_model_version(external_id=identity))
-
-
-async def _artifact(api: Api, version: KubeflowVersion) -> ModelArtifact | None:
-    # Not asked for by type: servers before 0.3 do not know that.
-    async for artifact in every(api.get_model_version_artifacts, version.id):
-        if isinstance(artifact.actual_instance, ModelArtifact):
-            return artifact.actual_instance
-    return None
-
-
-async def _entry(api: Api, version: KubeflowVersion) -> Entry | None:
-    artifact = await _artifact(api, version)
-    return entry_from(artifact.custom_properties) if artifact else None
-
-
-async def _uri(api: Api, version: KubeflowVersion) -> str:
-    """Where a version lies; of one that others registered, its artifact says it."""
-    said = text_of(version.custom_properties, "uri")
-    if said or version.state != LIVE:
-        return said
-    artifact = await _artifact(api, version)
-    return (artifact.uri or "") if artifact else ""
-
-
-def _identity(model: RegisteredModel, content_hash: str) -> str:
-    """Unique in the whole registry, where two models may well hold the same content."""
-    return f"{model.id}:{content_hash}"
+def _no_version(name: str, version: str) -> RegistryError:
+    return RegistryError(f"{name}: there is no version {version}; see graft registry list")

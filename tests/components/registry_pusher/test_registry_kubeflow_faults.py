@@ -67,6 +67,21 @@ def test_a_registration_that_ended_at_any_step_is_not_seen_and_is_finished_by_th
     assert_one_version()
 
 
+@pytest.mark.parametrize("step", STEPS[1:])
+def test_the_champion_stays_until_a_whole_version_takes_its_place(
+    kubeflow, entry, server, step, monkeypatch, make_entry
+):
+    kubeflow.register(make_entry("first"), champion=True)
+    server.fail(step, "lost")
+    with monkeypatch.context() as patch:
+        patch.setattr(patience, "WAITS", ())
+        with pytest.raises(RegistryError):
+            kubeflow.register(entry, champion=True)
+    assert kubeflow.champions("ripeness") == ["1"]
+    kubeflow.register(entry, champion=True)
+    assert kubeflow.champions("ripeness") == ["1", "2"]
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_of_two_pushers_that_take_the_same_step_at_once_one_version_stays(
     kubeflow, entry, server, step, assert_one_version
