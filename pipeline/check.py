@@ -18,7 +18,12 @@ from components.errors import BackboneError, ConfigError, nearest
 from components.image_example_gen.sources import check_listing, list_spans, resolve_spans
 from components.image_transform.policies import own_ops
 from components.importing import import_object
-from components.registry_pusher.addresses import check_address, check_name
+from components.registry_pusher.addresses import (
+    check_address,
+    check_name,
+    check_server,
+    check_token,
+)
 from pipeline.config import Beam, Bound, Config
 from pipeline.places import Places
 
@@ -43,8 +48,13 @@ def check(config: Config, places: Places) -> dict[str, Any]:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
     """
     registry = places.registry(config.push)
-    if registry["kind"] != "none":
+    if registry["kind"] == "mlflow":
         check_address(registry["uri"])
+    elif registry["kind"] == "kubeflow":
+        check_server(registry["uri"])
+        if "token_path" in registry:
+            check_token(registry["token_path"])
+    if registry["kind"] != "none":
         check_name(registry["model_name"])
     if "://" not in config.model.backbone.handle:  # else it may have to be fetched
         resolve(config.model.backbone.handle)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -459,7 +460,22 @@ class Push(Section):
                 "registry_uri: holds a user or a password, which would stand in every report and "
                 "log; remove it, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
                 "(or MLFLOW_TRACKING_TOKEN) in the environment; for a database keep it where its "
-                "driver looks, such as ~/.pgpass"
+                "driver looks, such as ~/.pgpass; for Kubeflow name the token's file in "
+                "registry_token_path"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_server_for_kubeflow(self) -> "Push":
+        if self.registry == "kubeflow" and not re.match("https?://.", self.registry_uri or ""):
+            raise ValueError(
+                "registry_uri: kubeflow needs the address of a Kubeflow Model Registry, such as "
+                "http://model-registry-service.kubeflow.svc.cluster.local:8080"
+            )
+        if self.registry == "mlflow" and self.registry_token_path:
+            raise ValueError(
+                "registry_token_path: is for kubeflow; MLflow takes its token from "
+                "MLFLOW_TRACKING_TOKEN in the environment"
             )
         return self
 

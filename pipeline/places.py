@@ -83,8 +83,11 @@ class Places:
 
     def registry(self, push: Push) -> dict[str, Any]:
         """Which registry, where, and under which name, given the configuration's `push`."""
-        return {
+        spec = {
             "kind": push.registry,
             "uri": push.registry_uri or address_of(self.runs / "mlflow.db"),
             "model_name": push.model_name or self.name,
         }
+        if push.registry_token_path:
+            spec["token_path"] = str(Path(push.registry_token_path).expanduser().absolute())
+        return spec

@@ -22,6 +22,33 @@ def check_address(uri: str) -> None:
         )
 
 
+def check_server(uri: str) -> None:
+    """Raises ConfigError for what is no address of a Kubeflow Model Registry; does not ask it."""
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(
+            f"push.registry_uri: {redacted(uri)!r} is no address of a Kubeflow Model Registry; "
+            "write http(s)://HOST:PORT, such as "
+            "http://model-registry-service.kubeflow.svc.cluster.local:8080"
+        )
+    if "/api/model_registry" in parts.path:
+        raise ConfigError(
+            f"push.registry_uri: {redacted(uri)} goes too far; leave out /api/model_registry and "
+            "what follows it"
+        )
+
+
+def check_token(path: str) -> None:
+    """Raises ConfigError for a token's file that cannot be read."""
+    try:
+        Path(path).read_bytes()
+    except OSError as e:
+        raise ConfigError(
+            f"push.registry_token_path: the token in {path} cannot be read ({e.strerror}); give a "
+            "file that can, or remove the key for the pod's service account"
+        ) from None
+
+
 def check_name(name: str) -> None:
     """Raises ConfigError for a name that no registered model can have."""
     if not re.fullmatch(r"[^/:'\"`%\\]{1,250}", name):

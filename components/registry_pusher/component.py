@@ -62,7 +62,7 @@ class RegistryPusher(base_component.BaseComponent):
         blessing: the Evaluator's; gives the reasons.
         examples: ImageExampleGen's; gives span, fingerprint and counts.
         preprocessing: ImageTransform's; gives labels and image size.
-        registry: JSON {"kind", "uri", "model_name"}.
+        registry: JSON {"kind", "uri", "model_name"}, and for kubeflow "token_path".
         pipeline_name: the pipeline's name.
         config: JSON of the configuration's sections that shape a model.
         """

@@ -32,10 +32,10 @@ from components.registry_pusher.mlflow_tags import (
     run_params,
     version_tags,
 )
+from components.registry_pusher.patience import NoAnswer, patiently
 from components.registry_pusher.registry import Entry, ModelVersion, Registered
 
 ALIAS = "challenger"
-WAITS = (1.0, 2.0, 4.0)  # seconds before another try
 _DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC)
 _TRANSIENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
@@ -152,7 +152,8 @@ class MlflowRegistry:
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """Tries again what fails for want of an answer; every action may be repeated."""
-        for wait in (*WAITS, None):
+
+        def once() -> T:
             try:
                 return action()
             except GraftError:
@@ -161,19 +162,14 @@ class MlflowRegistry:
                 if not _is_mlflows(e):
                     raise
                 reason = redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
-                if not _may_pass(e):
-                    raise RegistryError(
-                        f"MLflow at {self.address} refuses: {reason}; correct that, or "
-                        "push.model_name and push.registry_uri, and run again"
-                    ) from e
-                if wait is None:
-                    raise RegistryError(
-                        f"MLflow at {self.address} does not answer, after {len(WAITS) + 1} tries "
-                        f"in {sum(WAITS):.0f} s ({reason}); see that it runs and that "
-                        "push.registry_uri is right, then run again: nothing is registered twice"
-                    ) from e
-            time.sleep(wait)
-        raise AssertionError("unreachable")
+                if _may_pass(e):
+                    raise NoAnswer(reason) from e
+                raise RegistryError(
+                    f"MLflow at {self.address} refuses: {reason}; correct that, or "
+                    "push.model_name and push.registry_uri, and run again"
+                ) from e
+
+        return patiently(once, f"MLflow at {self.address}")
 
 
 def _registered(version: ModelVersion, created: bool = False) -> Registered:

@@ -205,7 +205,8 @@ def get_registry(spec: str | Mapping[str, Any]) -> Registry:
     """Returns the registry that a specification names; does not yet speak to it.
 
     Args:
-      spec: {"kind", "uri"} as a mapping or as JSON; further keys are passed over.
+      spec: {"kind", "uri"}, and for kubeflow "token_path", as a mapping or as JSON; further keys
+        are passed over.
 
     Raises:
       ConfigError: there is no such kind, or the address is none of its kind.
@@ -215,7 +216,13 @@ def get_registry(spec: str | Mapping[str, Any]) -> Registry:
         from components.registry_pusher.mlflow_registry import MlflowRegistry
 
         return MlflowRegistry(values["uri"])
-    raise ConfigError(f"push.registry: there is no registry {values['kind']!r}; use mlflow or none")
+    if values["kind"] == "kubeflow":
+        from components.registry_pusher.kubeflow_registry import KubeflowRegistry
+
+        return KubeflowRegistry(values["uri"], values.get("token_path"))
+    raise ConfigError(
+        f"push.registry: there is no registry {values['kind']!r}; use mlflow, kubeflow or none"
+    )
 
 
 def write_registration(path: str | Path, registry: Registry, it: Registered, entry: Entry) -> None:

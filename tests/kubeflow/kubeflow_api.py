@@ -8,10 +8,8 @@ import base64
 import datetime
 import email
 import email.policy
-import http.server
 import json
 import re
-import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import contract
 import yaml
 from croniter import croniter
+from http_api import Answer, HttpApi
 
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 500: 13, 503: 14}
 """gRPC's code for an HTTP status, which stands in the answer's body."""
@@ -27,66 +26,28 @@ CODES = {400: 3, 401: 16, 403: 7, 404: 5, 409: 6, 500: 13, 503: 14}
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-class Answer(Exception):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
-
-
-class KubeflowApi:
-    """The server; `address` is where it listens. Use it as a context manager.
+class KubeflowApi(HttpApi):
+    """The server; see HttpApi.
 
     Tests set `multi_user`, `token` (what a caller must bear), `page_limit` (the longest page) and
-    `prefix` (the path below which a gateway would show it). They read `calls`, `offences`, and the
-    things themselves: experiments, pipelines, versions, runs, recurring_runs, each a list of
-    messages, oldest first.
+    `prefix` (the path below which a gateway would show it). They read the things themselves:
+    experiments, pipelines, versions, runs, recurring_runs, each a list of messages, oldest first.
     """
 
     def __init__(self) -> None:
-        self.multi_user, self.token, self.page_limit = False, None, 200
-        self.prefix = ""
-        self.calls: list[str] = []
-        self.offences: list[str] = []
+        super().__init__()
+        self.multi_user, self.page_limit, self.prefix = False, 200, ""
         self.experiments: list[dict] = []
         self.pipelines: list[dict] = []
         self.versions: list[dict] = []
         self.runs: list[dict] = []
         self.recurring_runs: list[dict] = []
-        self._failures: list[list] = []
         self._states: list[tuple[str, dict[str, str], str | None]] = [("SUCCEEDED", {}, None)]
         self._clock = 0
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "KubeflowApi":
-        serve = {"poll_interval": 0.01}
-        threading.Thread(target=self._server.serve_forever, kwargs=serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def fail(self, call: str, how: int | str, times: int = 1) -> None:
-        """Has the next calls go wrong.
-
-        Args:
-          call: such as "POST recurringruns" or "DELETE recurringruns/ID".
-          how: a status; "drop" (no answer), "lost" (done, and no answer), "html" (a login page),
-            "blind" (a list that does not know yet what is there).
-          times: how many calls; a client repeats a GET or DELETE without an answer three times.
-        """
-        self._failures.append([call, how, times])
 
     def run_goes(self, *states: str | tuple[str, dict[str, str], str | None]) -> None:
         """What one look at a run after the other finds: a state, or (state, tasks, error)."""
         self._states = [(s, {}, None) if isinstance(s, str) else s for s in states]
-
-    def called(self, call: str) -> int:
-        """How often a call was made, such as "GET healthz"."""
-        return self.calls.count(call)
 
     # What follows runs in the server's threads.
 
@@ -118,13 +79,6 @@ class KubeflowApi:
             if "upload" in call:
                 said = {"error_message": str(e), "error_details": str(e)}
             return e.status, json.dumps(said).encode(), True
-
-    def _failure(self, call: str) -> Any:
-        for failure in self._failures:
-            if failure[0] == call and failure[2] > 0:
-                failure[2] -= 1
-                return failure[1]
-        return None
 
     def _checked(
         self, call: str, path: str, ids: list[str], query: str, headers: Any, body: bytes
@@ -358,32 +312,3 @@ def _file(headers: Any, body: bytes) -> dict:
     if not isinstance(spec, dict) or not {"pipelineInfo", "root", "schemaVersion"} <= set(spec):
         raise ValueError("the pipeline is no bare v2 spec")
     return {"name": part.get_filename(), "spec": spec}
-
-
-def _handler(api: KubeflowApi) -> type[http.server.BaseHTTPRequestHandler]:
-    lock = threading.Lock()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # Head and body in one packet: the second would wait for the first.
-
-        def answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with lock:
-                status, said, reaches = api._answer(self.command, self.path, self.headers, body)
-            if not reaches:
-                self.close_connection = True
-                return
-            self.send_response(status)
-            html = said.startswith(b"<")
-            self.send_header("Content-Type", "text/html" if html else "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = answer
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler

@@ -247,6 +247,28 @@ def test_a_registry_that_cannot_be_is_said_before_any_work(
     )
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_kubeflow_registry_that_cannot_be_is_said_before_any_work(
+    graft, write, tmp_path, command
+):
+    def settings(*values):
+        return [it for value in ("registry=kubeflow", *values) for it in ("--set", f"push.{value}")]
+
+    message = refusal(graft, command, write(), *settings("registry_uri=http://h:1?x"))
+    assert "push.registry_uri: 'http://h:1?x' is no address of a Kubeflow" in message
+    token = tmp_path / "token"
+    given = settings("registry_uri=http://h:1", f"registry_token_path={token}")
+    message = refusal(graft, command, write(), *given)
+    assert f"push.registry_token_path: the token in {token} cannot be read (No such" in message
+    assert not (tmp_path / "runs").exists()
+    token.write_text("s3cret")
+    code, said = graft("check", write(), "--json", *given)
+    assert code == 0 and "s3cret" not in said
+    registry = json.loads(said)["registry"]
+    assert (registry["kind"], registry["uri"]) == ("kubeflow", "http://h:1")
+    assert registry["token_path"] == str(token)
+
+
 def test_a_password_is_shown_nowhere(graft, write):
     uri = "push.registry_uri=http://user:secret@host"
     for command in (("check",), ("check", "--json"), ("run",)):

@@ -121,6 +121,17 @@ def test_a_bucket_is_no_folder_to_push_to(write):
     assert "push: destination: gs://bucket/models is no folder; mount" in message
 
 
+def test_a_kubeflow_registry_needs_its_servers_address(write):
+    kubeflow = "push.registry=kubeflow"
+    for uri in ((), ("push.registry_uri=mlflow.db",), ("push.registry_uri=ftp://host",)):
+        message = refusal(write(SMALLEST), kubeflow, *uri)
+        assert "push: registry_uri: kubeflow needs the address" in message
+    push = load_config(write(SMALLEST), [kubeflow, "push.registry_uri=http://host:8080"]).push
+    assert (push.registry, push.registry_token_path) == ("kubeflow", None)
+    token = "push.registry_token_path=token"
+    assert "registry_token_path: is for kubeflow" in refusal(write(SMALLEST), token)
+
+
 @pytest.mark.parametrize("uri", ["http://user:secret@host", "https://secret@host"])
 def test_a_password_is_refused_unseen_with_where_to_put_it(write, uri):
     assert "secret" not in refusal(write(SMALLEST), f"push.registry_uri={uri}", "push.keep=0")

@@ -2,18 +2,22 @@
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from components.content import content_hash
 from components.registry_pusher import (
+    kubeflow_client,
     mlflow_client,
-    mlflow_registry,
     mlflow_sqlite,
     mlflow_tags,
+    patience,
 )
 from components.registry_pusher.registry import Entry, get_registry
+
+sys.path.append(str(Path(__file__).parents[2] / "kubeflow"))  # for what its servers share
 
 mlflow_client.import_quietly()  # before a test module imports it
 
@@ -79,13 +83,36 @@ def client(store):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(mlflow_registry, "WAITS", (0.01, 0.01))
+    monkeypatch.setattr(patience, "WAITS", (0.01, 0.01))
 
 
 @pytest.fixture
 def make_entry(tmp_path):
     """An entry about a small folder of its own that is laid out as a SavedModel."""
     return lambda text, **facts: entry_of(tmp_path / text, text, **facts)
+
+
+@pytest.fixture(params=["v1", "v1alpha3"])
+def api_version(request):
+    return request.param
+
+
+@pytest.fixture
+def server(api_version, monkeypatch, tmp_path):
+    """A Kubeflow Model Registry that knows one version of the API; no call may be off it."""
+    from model_registry_api import ModelRegistryApi
+
+    monkeypatch.delenv("KF_PIPELINES_SA_TOKEN_PATH", raising=False)
+    monkeypatch.setattr(kubeflow_client, "POD_TOKEN", str(tmp_path / "no-pod"))
+    with ModelRegistryApi() as server:
+        server.api_versions = (api_version,)
+        yield server
+    assert not server.offences, server.offences
+
+
+@pytest.fixture
+def kubeflow(server):
+    return get_registry({"kind": "kubeflow", "uri": server.address})
 
 
 @pytest.fixture
