@@ -77,7 +77,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             for sentence in _limits(metric, limit)
         ],
         "warnings": find_warnings(config),
-        "destination": str(places.serving(config.push.destination)),
+        "destination": places.serving(config.push.destination),
         "registry": registry,
     }
 
