@@ -32,26 +32,26 @@ class BucketOnDisk:
 
     def GFile(self, path, mode):  # noqa: N802, TensorFlow's name
         assert mode == "rb"
-        return self._place(path).open(mode)
+        return self.place(path).open(mode)
 
     def exists(self, path) -> bool:
-        return self._place(path).is_file() or self.isdir(path)
+        return self.place(path).is_file() or self.isdir(path)
 
     def isdir(self, path) -> bool:
-        return any(files for _, _, files in os.walk(self._place(path)))
+        return any(files for _, _, files in os.walk(self.place(path)))
 
     def listdir(self, path) -> list[str]:
-        place = self._place(path)
+        place = self.place(path)
         found = [(name, f"{path}/{name}") for name in os.listdir(place)]
         return [name + "/" * self.isdir(inside) for name, inside in found if self.exists(inside)]
 
     def walk(self, path):
-        place = str(self._place(path))
+        place = str(self.place(path))
         for folder, folders, files in os.walk(place):
             yield str(path) + folder[len(place) :], folders, files
 
     def stat(self, path):
-        return types.SimpleNamespace(length=self._place(path).stat().st_size)
+        return types.SimpleNamespace(length=self.place(path).stat().st_size)
 
     def makedirs(self, path) -> None:
         """There are no folders to be made."""
@@ -60,22 +60,23 @@ class BucketOnDisk:
         assert overwrite or not self.exists(target)
         if str(target).startswith("gs://"):
             self.before("write", str(target))
-        place = self._place(target)
+        place = self.place(target)
         place.parent.mkdir(parents=True, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(dir=self._partial)
         os.close(descriptor)
-        shutil.copyfile(self._place(source), partial)
+        shutil.copyfile(self.place(source), partial)
         os.replace(partial, place)
 
     def remove(self, path) -> None:
         self.before("delete", str(path))
-        self._place(path).unlink()
+        self.place(path).unlink()
 
     def rmtree(self, path) -> None:
         for folder, _, files in self.walk(path):
             for name in files:
                 self.remove(f"{folder}/{name}")
 
-    def _place(self, path) -> Path:
+    def place(self, path) -> Path:
+        """Where an object lies on the disk; what is on the disk anyway lies where it says."""
         scheme, _, name = str(path).partition("gs://")
         return Path(scheme) if not name else self._root / name
