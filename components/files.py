@@ -170,6 +170,13 @@ def upload(source: str | Path, target: str | Path) -> None:
         gfile.copy(str(source), str(target), overwrite=True)
 
 
+def move(source: str, target: str) -> None:
+    """Moves a file inside a bucket: whole, and without bringing it here."""
+    with _bucket() as gfile:
+        gfile.makedirs(os.path.dirname(target))
+        gfile.rename(source, target, overwrite=True)
+
+
 @contextlib.contextmanager
 def on_disk(path: str | Path) -> Iterator[Path]:
     """A file or a folder where what knows disks alone can read it: itself, or a copy for a while.

@@ -1,10 +1,11 @@
-"""A destination in a bucket, gs://BUCKET/PATH, which knows neither a rename nor a lock.
+"""A destination in a bucket, gs://BUCKET/PATH, which knows no lock and moves one object at a time.
 
-    <destination>/7/...              a version: its files, then .pushed.json, then saved_model.pb
+    <destination>/7/...              a version; its .pushed.json and saved_model.pb came last
     <destination>/.claims/8.<token>  who writes number 8, and since when; the highest one stays
+    <destination>/.pushing-8.<token> what is uploaded for it; swept where that was killed
     <destination>/.withdrawn/<hash>  a content that was rolled back from
 
-Nobody sees a model before its `saved_model.pb` is there, so that it comes last and goes first. All
+Nobody sees a model before its `saved_model.pb` is there, so that comes last and goes first. All
 rests on two promises of Cloud Storage (https://cloud.google.com/storage/docs/consistency): an
 object appears whole or not at all, and whoever reads or lists after a write or a deletion has ended
 sees it done. What is said of the functions in push.py holds here; they raise OSError where the
@@ -19,11 +20,20 @@ from collections.abc import Collection
 from typing import Any
 
 from components.content import content_hash as hash_of
-from components.errors import ServingError
-from components.files import exists, names, on_disk, read_json, remove, size, upload, write_json
+from components.files import (
+    exists,
+    move,
+    names,
+    on_disk,
+    read_json,
+    remove,
+    size,
+    upload,
+    write_json,
+)
 from components.pusher.versions import MODEL_FILE, RECORD, Version, record_of, too_old
 
-CLAIMS, WITHDRAWN = ".claims", ".withdrawn"
+CLAIMS, STAGED, WITHDRAWN = ".claims", ".pushing-", ".withdrawn"
 PAUSE_SECONDS = 1.0
 """At most, before another number is claimed: two that were in step shall not stay so."""
 DEAD_SECONDS = 24 * 3600.0
@@ -85,24 +95,21 @@ def _present(destination: str, content_hash: str) -> int | None:
 def _publish(model: str, destination: str, content_hash: str) -> int:
     with on_disk(model) as source:
         record = record_of(source, content_hash, model)
-        number = _claim(destination, content_hash)
-        version = f"{destination}/{number}"
-        before = {name: length for name, length in record["files"].items() if name != MODEL_FILE}
-        for name in before:
-            upload(source / name, f"{version}/{name}")
-        write_json(version, RECORD, record)
-        # After a day others take this pusher for dead, and remove what it has written.
-        if any(size(f"{version}/{name}") != length for name, length in before.items()):
-            raise ServingError(
-                f"{version}: files went while they were written; run again, and see that nothing "
-                "else removes there"
-            )
-        upload(source / MODEL_FILE, f"{version}/{MODEL_FILE}")
+        number, claim = _claim(destination, content_hash)
+        staged, version = f"{destination}/{STAGED}{claim}", f"{destination}/{number}"
+        for name in record["files"]:
+            upload(source / name, f"{staged}/{name}")
+    write_json(staged, RECORD, record)
+    # TensorFlow Serving takes any numbered folder for a version, and a half one keeps it busy. The
+    # bucket itself moves an object, so that this takes moments, and the upload minutes.
+    for name in (*(record["files"].keys() - {MODEL_FILE}), RECORD, MODEL_FILE):
+        move(f"{staged}/{name}", f"{version}/{name}")
+    _delete(staged)
     return number
 
 
-def _claim(destination: str, content_hash: str) -> int:
-    """A number that nobody had or will have, higher than all of them.
+def _claim(destination: str, content_hash: str) -> tuple[int, str]:
+    """A number that nobody had or will have, higher than all of them; and the name of the claim.
 
     Of two that claim one number, whoever looks later sees the other's claim, and so do both where
     they look at once. A claim that was given up burns its number, as a killed pusher's does.
@@ -115,7 +122,7 @@ def _claim(destination: str, content_hash: str) -> int:
         write_json(f"{destination}/{CLAIMS}", mine, said)
         others = [n for claim, n in _claims(destination).items() if claim != mine]
         if all(n < number for n in (*others, *_numbers(destination))):
-            return number
+            return number, mine
         time.sleep(random.uniform(0, PAUSE_SECONDS))
 
 
@@ -128,8 +135,10 @@ def _sweep(destination: str) -> None:
         version, said = f"{destination}/{number}", _read(f"{destination}/{CLAIMS}/{claim}")
         whole = exists(f"{version}/{MODEL_FILE}")
         dead = time.time() - said.get("since", time.time()) > DEAD_SECONDS
+        if dead or whole:
+            _delete(f"{destination}/{STAGED}{claim}")  # first: without it, nobody goes on moving
         if dead and not whole:
-            _delete(version)
+            _remove(version)
         if (dead or whole) and number < top:  # the highest keeps its number from being given again
             _delete(f"{destination}/{CLAIMS}/{claim}")
     for number in numbers - set(claims.values()):

@@ -1,7 +1,7 @@
 """A bucket that several processes share: a folder that keeps to what Cloud Storage can do.
 
 It answers as `tf.io.gfile` does for gs://, as far as `components.files` asks: objects appear whole,
-there is no rename, and a folder is there as long as something lies in it.
+a rename is a copy and then a deletion, and a folder is there as long as something lies in it.
 """
 
 import contextlib
@@ -66,6 +66,11 @@ class BucketOnDisk:
         os.close(descriptor)
         shutil.copyfile(self.place(source), partial)
         os.replace(partial, place)
+
+    def rename(self, source, target, overwrite=False) -> None:
+        assert self.place(source).is_file(), "a folder cannot be moved at once"
+        self.copy(source, target, overwrite)
+        self.remove(source)
 
     def remove(self, path) -> None:
         self.before("delete", str(path))

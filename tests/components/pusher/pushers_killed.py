@@ -49,11 +49,11 @@ def main(home: Path, place: str, kills: int, seed: int) -> None:
     seconds = measure(home / "trial", template)
     while done["kills"] < kills:
         folder = home / f"round-{done['rounds']}"
-        destination, lies = str(folder / "serving"), lambda path: path
+        destination, lies = str(folder / "serving"), Path
         if place == "bucket":
             bucket = BucketOnDisk(folder / "bucket")
             files._bucket = bucket.opened
-            destination, lies = "gs://models/serving", lambda path: str(bucket.place(path))
+            destination, lies = "gs://models/serving", bucket.place
         stop, seen = folder / "stop", folder / "seen.json"
         folder.mkdir(exist_ok=True)
         reader = fork(lambda d=destination, at=lies, s=stop, w=seen: read(d, at, s, w))
@@ -149,11 +149,20 @@ class Task:
         versions = get_registry(self.spec).versions("it")
         counts = collections.Counter(version.content_hash for version in versions)
         assert counts == collections.Counter(contents), f"registered: {counts}"
+        for version in versions:
+            folder = Path(version.uri.removeprefix("file://"))
+            assert (folder / "MLmodel").is_file()
+            assert content_hash(folder / "saved_model") == version.content_hash
         (challenger,) = [v.content_hash for v in versions if "challenger" in v.aliases]
         assert challenger == latest
 
 
-REGISTRY_PROPERTIES = {"pipeline_name": "it", "config": "{}"}
+REGISTRY_PROPERTIES = {
+    "pipeline_name": "it",
+    "config": "{}",
+    "card": "{}",
+    "champion": "manual",
+}
 
 
 def round_of_kills(
@@ -169,6 +178,7 @@ def round_of_kills(
         # Mostly a new model; now and then the last one again, or one of those before it.
         latest += 1
         number = dice.choices([latest, latest - 1, dice.randint(1, latest)], [6, 2, 2])[0] or 1
+        content = content_hash(task.model(number) / "Format-Serving")
         for _ in range(dice.randint(1, 3)):
             # The Pusher is quick: a moment in its own time as often as one in the other's.
             ends = dice.choice([seconds["pusher"], seconds["first" if first else "both"]])
@@ -185,7 +195,6 @@ def round_of_kills(
         assert forked(lambda n=number: task.attempt(n)) == 0, "a rerun did not end"
         done["reruns"] += 1
         first = False
-        content = content_hash(task.model(number) / "Format-Serving")
         contents.add(content)
         task.check_all(content, contents)
 
@@ -203,7 +212,7 @@ def measure(folder: Path, template: Path) -> dict[str, float]:
     return found
 
 
-def read(destination: str, lies: Callable[[str], str], stop: Path, write: Path) -> None:
+def read(destination: str, lies: Callable[[str], Path], stop: Path, write: Path) -> None:
     """Loads and asks whatever is served, as often as it can, until it is told to stop."""
     import tensorflow as tf
 
@@ -218,7 +227,7 @@ def read(destination: str, lies: Callable[[str], str], stop: Path, write: Path) 
         try:
             assert content_hash(lies(found.path)) == found.content_hash
             if found.path != last:
-                loaded = tf.saved_model.load(lies(found.path))
+                loaded = tf.saved_model.load(str(lies(found.path)))
                 answer = loaded.signatures["serving_default"](tf.constant([1.0, 2.0]))
                 assert list(answer["y"].numpy()) == [2.0, 4.0]
                 seen["loads"] += 1

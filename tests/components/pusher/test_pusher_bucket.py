@@ -86,6 +86,10 @@ def test_the_model_file_comes_last_and_goes_first(disk, models, steps):
     written = [where for _, where in steps if where.startswith("serving/1/")]
     assert written[-2:] == ["serving/1/.pushed.json", "serving/1/saved_model.pb"]
     assert len(written) == 4
+    # A numbered folder is what TensorFlow Serving goes by: it is there once all is uploaded.
+    begun = steps.index(("write", written[0]))
+    assert sum("/.pushing-1." in where for what, where in steps[:begun] if what == "write") == 4
+    assert not [name for name in files.names("gs://bucket/serving") if "pushing" in name]
     del steps[:]
     push(models[1][0], "gs://bucket/serving", models[1][1], keep=1)
     gone = [where for what, where in steps if what == "delete" and "serving/1/" in where]
@@ -186,17 +190,20 @@ def test_a_push_killed_before_each_of_its_steps_goes_on(disk, models, tmp_path):
         path = push(second[0], served, second[1], keep=1)
         assert whole(path, second[1]) and newest(served).path == path
         assert "1" not in shown(served), moment
-    assert moment > 7, "the push was hardly ever killed"
+    assert moment > 12, "the push was hardly ever killed"
 
 
 def test_what_a_killed_pusher_left_is_swept_once_it_is_clearly_dead(served, models):
     push(models[0][0], served, models[0][1])
     for number, token, age in ((2, "dead", 2 * buckets.DEAD_SECONDS), (3, "at-work", 60.0)):
         claim(served, number, token, age)
-        files.upload(models[1][0] / "saved_model.pb", f"{served}/{number}/variables/half")
+        for place in (f"{number}/variables/half", f".pushing-{number}.{token}/saved_model.pb"):
+            files.upload(models[1][0] / "saved_model.pb", f"{served}/{place}")
     assert newest(served).version == 1
     assert push(models[1][0], served, models[1][1]) == f"{served}/4"
     assert shown(served) == ["1", "3", "4"]
+    staged = [name for name in files.names(served) if name.startswith(".pushing-")]
+    assert staged == [".pushing-3.at-work"]
     assert [name.partition(".")[0] for name in files.names(f"{served}/.claims")] == ["3", "4"]
 
 
@@ -208,17 +215,21 @@ def test_a_removal_that_was_killed_is_ended(served, models):
     assert shown(served) == ["2"]
 
 
-def test_a_pusher_that_is_taken_for_dead_shows_nothing_half(disk, models):
-    def lose(_, where):
-        if where.endswith(".pushed.json"):
-            disk.before = lambda *_: None
-            files.remove("gs://bucket/serving/1/variables")
+def test_a_pusher_that_is_taken_for_dead_shows_nothing_half(disk, models, monkeypatch):
+    served = "gs://bucket/serving"
 
-    disk.before = lose
-    with pytest.raises(ServingError, match="files went while they were written; run again"):
-        push(models[0][0], "gs://bucket/serving", models[0][1])
-    assert newest("gs://bucket/serving") is None
-    assert not files.exists("gs://bucket/serving/1/saved_model.pb")
+    def sweep(_, where):
+        if where.endswith("/1/.pushed.json"):  # all but the two last files are moved
+            disk.before = lambda *_: None
+            with monkeypatch.context() as patch:
+                patch.setattr(buckets, "DEAD_SECONDS", -1.0)
+                push(models[1][0], served, models[1][1])
+
+    disk.before = sweep
+    with pytest.raises(ServingError, match="the model cannot be pushed"):
+        push(models[0][0], served, models[0][1])
+    assert newest(served).version == 2
+    assert not files.exists(f"{served}/1/saved_model.pb")
 
 
 def test_of_two_that_claim_one_number_neither_writes_into_the_others(disk, models, monkeypatch):
