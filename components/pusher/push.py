@@ -53,7 +53,7 @@ def push(
     """
     if not exists(os.path.join(model_folder, MODEL_FILE)):
         raise ServingError(f"{model_folder}: there is no model to push; {retraining(model_folder)}")
-    with _writing(destination, "the model cannot be pushed"):
+    with _sentences(destination, "the model cannot be pushed"):
         return _place(destination).push(
             str(model_folder), _absolute(destination), content_hash, keep, aliased
         )
@@ -63,13 +63,18 @@ def newest(destination: str | Path) -> Version | None:
     """Returns the newest whole version of a destination, or None if it has none.
 
     A version that was put there by other hands counts if it holds a `saved_model.pb`.
+
+    Raises:
+      ServingError: the destination cannot be read.
     """
-    return _place(destination).newest(_absolute(destination))
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).newest(_absolute(destination))
 
 
 def removable(destination: str | Path, keep: int) -> bool:
     """Whether another push could remove a version: only then it matters which have an alias."""
-    return _place(destination).count(_absolute(destination)) >= keep
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).count(_absolute(destination)) >= keep
 
 
 def withdraw(destination: str | Path, content_hash: str) -> None:
@@ -81,13 +86,14 @@ def withdraw(destination: str | Path, content_hash: str) -> None:
     Raises:
       ServingError: the destination cannot be written.
     """
-    with _writing(destination, "the withdrawal cannot be noted"):
+    with _sentences(destination, "the withdrawal cannot be noted"):
         _place(destination).withdraw(_absolute(destination), content_hash)
 
 
 def is_withdrawn(destination: str | Path, content_hash: str) -> bool:
     """Whether a content was withdrawn, and not pushed since."""
-    return _place(destination).is_withdrawn(_absolute(destination), content_hash)
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).is_withdrawn(_absolute(destination), content_hash)
 
 
 def _place(destination: str | Path) -> ModuleType:
@@ -99,7 +105,7 @@ def _absolute(destination: str | Path) -> str:
 
 
 @contextmanager
-def _writing(destination: str | Path, failure: str) -> Iterator[None]:
+def _sentences(destination: str | Path, failure: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:

@@ -163,6 +163,16 @@ def test_a_bucket_that_refuses_is_one_clear_message(disk, models):
         push(models[0][0], "gs://b/serving", models[0][1])
 
 
+def test_a_bucket_that_cannot_be_read_is_one_clear_message(monkeypatch):
+    def refuse():
+        raise OSError("permission denied")
+
+    monkeypatch.setattr(files, "_bucket", refuse)
+    for ask in (newest, lambda place: removable(place, 1), lambda place: is_withdrawn(place, "0")):
+        with pytest.raises(ServingError, match=r"gs://b/serving: .* cannot be read \(permission"):
+            ask("gs://b/serving")
+
+
 class Killed(BaseException):
     """As sudden as a kill: nothing in between catches it."""
 
