@@ -90,6 +90,9 @@ def test_the_model_file_comes_last_and_goes_first(disk, models, steps):
     begun = steps.index(("write", written[0]))
     assert sum("/.pushing-1." in where for what, where in steps[:begun] if what == "write") == 4
     assert not [name for name in files.names("gs://bucket/serving") if "pushing" in name]
+    record = files.read_json("gs://bucket/serving/1/.pushed.json")
+    record["files"] = dict(sorted(record["files"].items(), reverse=True))  # in whatever order
+    files.write_json("gs://bucket/serving/1", ".pushed.json", record)
     del steps[:]
     push(models[1][0], "gs://bucket/serving", models[1][1], keep=1)
     gone = [where for what, where in steps if what == "delete" and "serving/1/" in where]
