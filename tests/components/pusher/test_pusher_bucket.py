@@ -81,6 +81,17 @@ def test_versions_are_numbered_as_in_a_folder_and_the_same_content_is_pushed_onc
     assert shown(served) == ["1", "2", "3"]
 
 
+def test_tensorflow_loads_what_was_pushed_to_a_bucket(tmp_path):
+    doubling = tf.Module()
+    doubling.factor = tf.Variable(2.0)
+    doubling.__call__ = tf.function(
+        lambda x: x * doubling.factor, input_signature=[tf.TensorSpec([], tf.float32)]
+    )
+    tf.saved_model.save(doubling, str(tmp_path / "model"))
+    path = push(tmp_path / "model", "ram://loads/serving", content_hash(tmp_path / "model"))
+    assert tf.saved_model.load(path)(tf.constant(3.0)).numpy() == 6.0
+
+
 def test_the_model_file_comes_last_and_goes_first(disk, models, steps):
     push(*models[0][:1], "gs://bucket/serving", models[0][1])
     written = [where for _, where in steps if where.startswith("serving/1/")]
