@@ -93,7 +93,7 @@ def writing(path: str | Path) -> Iterator[str]:
                     remove(path)
                     _copy_tree(gfile, here, str(path))
                 else:
-                    gfile.copy(here, path, overwrite=True)
+                    upload(here, path)
         return
     partial = f"{str(path).rstrip('/')}.partial"
     _remove_folder(partial)
@@ -161,6 +161,20 @@ def copy_folder(source: str | Path, target: Path) -> None:
             place.mkdir(exist_ok=True)
         elif not path.name.startswith("."):
             shutil.copyfile(path, place)
+
+
+def upload(source: str | Path, target: str | Path) -> None:
+    """Copies a file of this machine to a bucket, where it appears whole."""
+    with _bucket() as gfile:
+        gfile.makedirs(os.path.dirname(str(target)))
+        gfile.copy(str(source), str(target), overwrite=True)
+
+
+def move(source: str, target: str) -> None:
+    """Moves a file inside a bucket: whole, and without bringing it here."""
+    with _bucket() as gfile:
+        gfile.makedirs(os.path.dirname(target))
+        gfile.rename(source, target, overwrite=True)
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
         ],
         "thresholds": _thresholds(config),
         "warnings": find_warnings(config),
-        "destination": str(places.serving(config.push.destination)),
+        "destination": places.serving(config.push.destination),
         "registry": registry,
     }
 

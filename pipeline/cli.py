@@ -144,9 +144,9 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
     from pipeline.predict import pushed_model
     from pipeline.terminal import library_noise_to
 
-    model = pushed_model(places_of(runs, name))
+    places = places_of(runs, name)
     with library_noise_to(Path(os.devnull)):
-        answers = classify(model, list(images), top)
+        answers = classify(pushed_model(places), list(images), top)
     if as_json:
         print_json(answers)
     else:

@@ -416,10 +416,15 @@ class Push(Section):
 
     destination: str | None = Field(
         None,
-        description="Folder of numbered versions, on this machine or mounted; by default "
-        "RUNS/<name>/serving.",
+        description="Folder of numbered versions, on this machine or mounted, or in a bucket, "
+        "gs://BUCKET/PATH; by default RUNS/<name>/serving.",
     )
-    keep: int = Field(5, ge=1, description="Versions kept there.")
+    keep: int = Field(
+        5,
+        ge=1,
+        description="Versions kept there, the newest; beside them those that an alias of the "
+        "registry points at.",
+    )
     registry: Literal["mlflow", "kubeflow", "none"] = Field(
         "mlflow", description="The model registry: MLflow, Kubeflow Model Registry, or none."
     )
@@ -443,14 +448,18 @@ class Push(Section):
         None, description="Registered name; by default the config's name."
     )
 
-    @model_validator(mode="after")
-    def _a_folder(self) -> "Push":
-        if "://" in (self.destination or ""):
+    @field_validator("destination")
+    @classmethod
+    def _a_place(cls, destination: str | None) -> str | None:
+        if "://" not in (destination or ""):
+            return destination
+        bucket, _, folder = (destination or "").removeprefix("gs://").strip("/").partition("/")
+        if not (destination or "").startswith("gs://") or not bucket or not folder:
             raise ValueError(
-                f"destination: {self.destination} is no folder; mount the bucket or share "
-                "(gcsfuse, for one), and give the path where it is mounted"
+                f"{destination} is neither a folder nor gs://BUCKET/PATH; mount any other bucket "
+                "or share, and give the path where it is mounted"
             )
-        return self
+        return destination
 
     @model_validator(mode="after")
     def _no_secrets(self) -> "Push":

@@ -136,7 +136,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         model=trainer.outputs["model"],
         blessing=evaluator.outputs["blessing"],
         infra_blessing=serving.outputs["infra_blessing"],
-        destination=str(places.serving(config.push.destination)),
+        destination=places.serving(config.push.destination),
         keep=config.push.keep,
         registry=registry,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import ConfigError
+from components.files import in_bucket
 from components.registry_pusher.addresses import address_of
 from pipeline.config import Config, Push
 
@@ -77,9 +78,14 @@ class Places:
         """What the libraries said during a run."""
         return self.home / "logs" / f"{run_id}.log"
 
-    def serving(self, destination: str | None) -> Path:
-        """Folder of pushed versions, given the configuration's `push.destination`."""
-        return Path(destination).expanduser().resolve() if destination else self.home / "serving"
+    def serving(self, destination: str | None) -> str:
+        """Where pushed versions lie, given the configuration's `push.destination`: a folder's path,
+        or an address in a bucket."""
+        if not destination:
+            return str(self.home / "serving")
+        if in_bucket(destination):
+            return destination.rstrip("/")
+        return str(Path(destination).expanduser().resolve())
 
     def registry(self, push: Push) -> dict[str, Any]:
         """Which registry, where, and under which name, given the configuration's `push`."""

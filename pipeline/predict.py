@@ -15,7 +15,7 @@ from pipeline.stores import open_store
 SIGNATURE = "serving_examples"  # the one that names every class
 
 
-def pushed_model(places: Places) -> Path:
+def pushed_model(places: Places) -> str:
     """Returns the folder of the newest pushed version, where the last run would push to.
 
     Raises:
@@ -27,7 +27,7 @@ def pushed_model(places: Places) -> Path:
         raise ServingError(
             f"{serving}: holds no pushed model; run the pipeline until it is blessed"
         )
-    return Path(found.path)
+    return found.path
 
 
 def _last_destination(places: Places) -> str | None:
@@ -37,11 +37,11 @@ def _last_destination(places: Places) -> str | None:
     return last.config["push"]["destination"] if last else None
 
 
-def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any]]:
+def predict(model: str, images: list[Path], top: int = 3) -> list[dict[str, Any]]:
     """Classifies image files as the model would if it were served.
 
     Args:
-      model: a SavedModel folder.
+      model: a SavedModel folder, on a disk or in a bucket.
       images: files of the formats that can be trained on.
       top: how many classes to give for each.
 
@@ -53,7 +53,7 @@ def predict(model: Path, images: list[Path], top: int = 3) -> list[dict[str, Any
     """
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(model))
+    loaded = tf.saved_model.load(model)
     if SIGNATURE not in loaded.signatures:
         raise ServingError(
             f"{model}: has no signature {SIGNATURE}, so it was not pushed by this pipeline; move "

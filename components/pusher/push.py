@@ -1,16 +1,19 @@
 """Puts a model where it is served from: whole or not at all, and once for each content.
 
-A destination is a folder of numbered versions: on this machine, or on a mounted volume (folder.py).
+A destination is a folder of numbered versions: on this machine or a mounted volume (folder.py), or
+in a bucket (bucket.py).
 """
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from components.errors import ServingError
-from components.files import absolute, in_bucket, names
-from components.pusher import folder
-from components.pusher.versions import Version, retraining
+from components.files import absolute, exists, in_bucket
+from components.pusher import bucket, folder
+from components.pusher.versions import MODEL_FILE, Version, retraining
 
 WITHDRAWN = "it was rolled back from; `graft registry promote` brings it back"
 """Why a content that was withdrawn is not pushed."""
@@ -25,10 +28,13 @@ def push(
 ) -> str:
     """Makes a model the newest version of a destination; does nothing if it already is.
 
-    A number belongs to one content for ever, and numbers only grow: a newest version that was
-    deleted or damaged comes back under its own number, any other content gets a higher one,
-    whatever was deleted meanwhile. Readers see a version whole or not at all, also when this
-    process is killed; two pushers wait for each other. A withdrawal of the content is taken back.
+    A number belongs to one content for ever, and numbers only grow, whatever was deleted
+    meanwhile. Readers see a version whole or not at all, also when this process is killed. A
+    withdrawal of the content is taken back.
+
+    In a folder two pushers wait for each other, and a newest version that was deleted or damaged
+    comes back under its own number. In a bucket they get numbers of their own, and what comes back
+    gets a higher one.
 
     Args:
       model_folder: the SavedModel, on a disk or in a bucket; it is only read.
@@ -45,23 +51,30 @@ def push(
       ServingError: the model is missing or is not what the hash says, or the destination cannot
         be written.
     """
-    if not names(model_folder):
+    if not exists(os.path.join(model_folder, MODEL_FILE)):
         raise ServingError(f"{model_folder}: there is no model to push; {retraining(model_folder)}")
-    with _writing(destination, "the model cannot be pushed"):
-        return folder.push(str(model_folder), absolute(destination), content_hash, keep, aliased)
+    with _sentences(destination, "the model cannot be pushed"):
+        return _place(destination).push(
+            str(model_folder), _absolute(destination), content_hash, keep, aliased
+        )
 
 
 def newest(destination: str | Path) -> Version | None:
     """Returns the newest whole version of a destination, or None if it has none.
 
     A version that was put there by other hands counts if it holds a `saved_model.pb`.
+
+    Raises:
+      ServingError: the destination cannot be read.
     """
-    return folder.newest(absolute(destination))
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).newest(_absolute(destination))
 
 
 def removable(destination: str | Path, keep: int) -> bool:
     """Whether another push could remove a version: only then it matters which have an alias."""
-    return folder.count(absolute(destination)) >= keep
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).count(_absolute(destination)) >= keep
 
 
 def withdraw(destination: str | Path, content_hash: str) -> None:
@@ -73,21 +86,26 @@ def withdraw(destination: str | Path, content_hash: str) -> None:
     Raises:
       ServingError: the destination cannot be written.
     """
-    with _writing(destination, "the withdrawal cannot be noted"):
-        folder.withdraw(absolute(destination), content_hash)
+    with _sentences(destination, "the withdrawal cannot be noted"):
+        _place(destination).withdraw(_absolute(destination), content_hash)
 
 
 def is_withdrawn(destination: str | Path, content_hash: str) -> bool:
     """Whether a content was withdrawn, and not pushed since."""
-    return folder.is_withdrawn(absolute(destination), content_hash)
+    with _sentences(destination, "what was pushed cannot be read"):
+        return _place(destination).is_withdrawn(_absolute(destination), content_hash)
+
+
+def _place(destination: str | Path) -> ModuleType:
+    return bucket if in_bucket(destination) else folder
+
+
+def _absolute(destination: str | Path) -> str:
+    return str(destination).rstrip("/") if in_bucket(destination) else absolute(destination)
 
 
 @contextmanager
-def _writing(destination: str | Path, failure: str) -> Iterator[None]:
-    if in_bucket(destination):
-        raise ServingError(
-            f"{destination}: a model can be pushed to a folder only; mount it, and give its path"
-        )
+def _sentences(destination: str | Path, failure: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:

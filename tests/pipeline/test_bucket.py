@@ -16,6 +16,7 @@ from pipeline.config_file import load_config
 from pipeline.finish import finish
 from pipeline.node import run_node
 from pipeline.places import Places
+from pipeline.predict import predict, pushed_model
 from pipeline.records import read_examples
 from pipeline.start import compiled, edges, record
 from pipeline.stores import open_store
@@ -192,6 +193,21 @@ def test_what_was_deleted_on_the_disk_comes_back_out_of_the_bucket(task):
     assert {node.state for node in run.nodes} == {"cached"} and summary["unchanged"]
     assert tf.saved_model.contains_saved_model(summary["pushed"])
     assert summary["registered"]["version"] == "1"
+
+
+def test_a_model_pushed_to_a_bucket_comes_back_there_and_is_asked_there(task, tmp_path):
+    # A configuration as read takes gs:// alone.
+    push = task.config.push.model_copy(update={"destination": "ram://served/shades"})
+    task.config = task.config.model_copy(update={"push": push})
+    summary, run = task.run("run-served")
+    assert summary["pushed"] == "ram://served/shades/1" and summary["registered"]["version"] == "1"
+    assert {n.id for n in run.nodes if n.state == "ran"} == {"Pusher", "RegistryPusher"}
+    tf.io.gfile.rmtree(summary["pushed"])
+    summary, _ = task.run("run-served-again")
+    assert summary["unchanged"] and summary["pushed"] == "ram://served/shades/2"
+    write_pictures(tmp_path)
+    (answer,) = predict(pushed_model(task.places), [tmp_path / "dark" / "0.png"])
+    assert answer["label"] in ("dark", "light")
 
 
 def test_views_of_a_run_in_a_bucket_are_drawn_again(task):

@@ -116,9 +116,16 @@ def test_patience_needs_an_eval_split(write):
     assert "give data.split.eval a share" in refusal(write(SMALLEST), no_eval, phases)
 
 
-def test_a_bucket_is_no_folder_to_push_to(write):
-    message = refusal(write(SMALLEST), "push.destination=gs://bucket/models")
-    assert "push: destination: gs://bucket/models is no folder; mount" in message
+def test_a_model_can_be_pushed_to_a_folder_or_to_google_storage(write):
+    for place in ("gs://bucket/models", "/mnt/models", "./models"):
+        config = load_config(write(SMALLEST), [f"push.destination={place}"])
+        assert config.push.destination == place
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/models", "gs://bucket", "gs://", "http://x/y"])
+def test_other_buckets_must_be_mounted(write, place):
+    message = refusal(write(SMALLEST), f"push.destination={place}")
+    assert f"push.destination: {place} is neither a folder nor gs://BUCKET/PATH; mount" in message
 
 
 def test_a_kubeflow_registry_needs_its_servers_address(write):
