@@ -17,11 +17,13 @@ from pipeline.options import (
     json_option,
     name_option,
     out_option,
+    places_of,
     print_json,
     runs_option,
     set_option,
     write_file,
 )
+from pipeline.registry_cli import registry
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
@@ -142,7 +144,7 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
     from pipeline.predict import pushed_model
     from pipeline.terminal import library_noise_to
 
-    model = pushed_model(_places(runs, name))
+    model = pushed_model(places_of(runs, name))
     with library_noise_to(Path(os.devnull)):
         answers = classify(model, list(images), top)
     if as_json:
@@ -180,7 +182,7 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
     from pipeline.report import write_report
     from pipeline.summary import summarize
 
-    places = _places(runs, name)
+    places = places_of(runs, name)
     found = _run(places, run_id)
     folder = places.report(found.id)
     summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
@@ -237,7 +239,7 @@ def clean(
     if config:
         places = Places.on_kubeflow(load_config(config, overrides))
     else:
-        places = _places(runs, name)
+        places = places_of(runs, name)
     with contextlib.nullcontext() if config else only_run_in(places):
         store = open_store(places.metadata)
         found = plan(store, places, keep)
@@ -266,6 +268,7 @@ def clean(
         click.echo(f"freed {size}" if found.artifacts else "nothing to remove")
 
 
+main.add_command(registry)
 main.add_command(compile_)
 main.add_command(submit)
 main.add_command(schedule)
@@ -393,7 +396,7 @@ def replay_view(
     """
     from pipeline.augment import replay
 
-    places = _places(runs, name)
+    places = places_of(runs, name)
     run = _run(places, None if run_id == "last" else run_id)
     found = replay(run, example, view)
     if out is None:
@@ -434,23 +437,3 @@ def _seconds(places: "Places", run: "Run") -> float:
         if last["run_id"] == run.id:
             return last["seconds"]
     return sum(node.seconds for node in run.nodes)
-
-
-def _places(runs: str, name: str | None) -> "Places":
-    """Where one configuration's runs lie; the only one's that there is where no name is given."""
-    from pipeline.places import Places
-
-    root = Path(runs).expanduser().resolve()
-    known = sorted(p.parent.name for p in root.glob("*/metadata.db"))
-    if name is None and len(known) == 1:
-        name = known[0]
-    if name is None:
-        there = (
-            f"there are several: {', '.join(known)}; choose one with --name"
-            if known
-            else ("there are no runs yet; `make run-local` makes one")
-        )
-        raise ConfigError(f"{root}: {there}")
-    if name not in known:
-        raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
-    return Places(root, name)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from components.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipeline.places import Places
 
 DEFAULT_CONFIG = "configs/digits.yaml"
 
@@ -51,3 +54,27 @@ def write_file(out: str, content: bytes) -> None:
             f"{out}: cannot be written ({e.strerror}); give --out a file in an existing folder "
             "that is yours"
         ) from None
+
+
+def places_of(runs: str, name: str | None) -> "Places":
+    """Where one configuration's runs lie; the only one's that there is where no name is given.
+
+    Raises:
+      ConfigError: there are none, or several and none is named.
+    """
+    from pipeline.places import Places
+
+    root = Path(runs).expanduser().resolve()
+    known = sorted(p.parent.name for p in root.glob("*/metadata.db"))
+    if name is None and len(known) == 1:
+        name = known[0]
+    if name is None:
+        there = (
+            f"there are several: {', '.join(known)}; choose one with --name"
+            if known
+            else ("there are no runs yet; `make run-local` makes one")
+        )
+        raise ConfigError(f"{root}: {there}")
+    if name not in known:
+        raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
+    return Places(root, name)

@@ -12,7 +12,6 @@ from typing import Any
 from components.registry_pusher import mlflow_client, mlflow_model
 from components.registry_pusher.mlflow_client import GONE, THERE, unless
 from components.registry_pusher.mlflow_tags import (
-    COMPLETE,
     description,
     model_version,
     run_metrics,
@@ -95,8 +94,6 @@ def make_version(client: Any, run_id: str, entry: Entry) -> ModelVersion:
 def delete(client: Any, uri: str, name: str, version: str) -> None:
     """Removes files, run and version, the version last: as long as it stands, the rest is found."""
     it = client.get_model_version(name, version)
-    if COMPLETE in it.tags:  # from now on it is half done: nobody is shown it
-        client.delete_model_version_tag(name, version, COMPLETE)
     if it.tags.get("content_hash") and it.run_id:  # by other hands: their run is theirs
         run = client.get_run(it.run_id)
         mlflow_client.remove_files(run.info.artifact_uri, uri)

@@ -87,7 +87,7 @@ def read_champions(text: str | None, champion: str | None) -> list[str]:
 
 def run_params(entry: Entry) -> dict[str, str]:
     """The configuration as flat parameters: "train.batch_size" -> "32"."""
-    return {key: _clipped(value, LONGEST_PARAM) for key, value in _flat(entry.config)}
+    return {key: _clipped(value, LONGEST_PARAM) for key, value in entry.flat_config().items()}
 
 
 def model_version(
@@ -128,15 +128,3 @@ def _parsed(text: str | None) -> Any:
 
 def _clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
-    if isinstance(values, Mapping) and values:
-        return [
-            pair
-            for key in sorted(values)
-            for pair in _flat(values[key], f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if not prefix:
-        return []
-    return [(prefix, values if isinstance(values, str) else _json(values))]
