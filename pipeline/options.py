@@ -60,7 +60,7 @@ def places_of(runs: str, name: str | None) -> "Places":
     """Where one configuration's runs lie; the only one's that there is where no name is given.
 
     Raises:
-      ConfigError: there are none, or several and none is named.
+      ConfigError: there are none, or several, or none of that name.
     """
     from pipeline.places import Places
 
