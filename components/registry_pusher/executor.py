@@ -11,6 +11,7 @@ from tfx.utils import path_utils
 
 from components.content import git_commit
 from components.files import absolute, read_json
+from components.pusher.push import WITHDRAWN, is_withdrawn
 from components.registry_pusher.registry import Entry, get_registry, write_registration
 
 
@@ -21,11 +22,16 @@ class Executor(base_executor.BaseExecutor):
         """Registers, or notes why not; raises RegistryError where the registry does not answer."""
         registration = artifact_utils.get_single_instance(output_dict["registration"])
         spec = json.loads(exec_properties["registry"])
+        pushed = _single(input_dict, "pushed_model")
         reason = ""
         if spec["kind"] == "none":
             reason = "no registry is configured"
-        elif _fact(_single(input_dict, "pushed_model"), "pushed") != 1:
+        elif _fact(pushed, "pushed") != 1:
             reason = "the model was not pushed"
+        elif is_withdrawn(
+            os.path.dirname(_fact(pushed, "pushed_destination")), _fact(pushed, "content_hash")
+        ):
+            reason = WITHDRAWN  # since it was pushed
         if reason:
             registration.set_int_custom_property("registered", 0)
             registration.set_string_custom_property("reason", reason)
