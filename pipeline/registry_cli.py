@@ -159,24 +159,27 @@ def _change(
     model: "RegisteredModel", version: "ModelVersion", serve: Callable[..., str], as_json: bool
 ) -> None:
     """Changes what is served, and says what was served before and what is now."""
-    from pathlib import Path
+    from rich.markup import escape
 
     from pipeline.terminal import Terminal
 
     terminal = Terminal(sys.stdout, quiet=as_json)
     before = model.served()
-    terminal.say(f"{model.name} in {model.registry.kind} at {model.registry.address}")
-    terminal.say(f"  served   {_place(before)}")
+    where = f"{model.registry.kind} at {model.registry.address}"
+    terminal.say(f"[bold]{escape(model.name)}[/]  {escape(where)}")
+    terminal.say(f"  served   {escape(_place(before))}")
     same = before and before["content_hash"] == version.content_hash
-    step = "is served already" if same else "is pushed again, and the other one withdrawn"
-    terminal.say(f"  change   version {version.version} becomes the champion; it {step}")
-    with terminal.working("changing it"):
+    step = "is served already"
+    if not same:
+        step = "is pushed again" + (", and the other one withdrawn" if before else "")
+    terminal.say(f"  change   version {escape(version.version)} becomes the champion; it {step}")
+    with terminal.working("pushing and registering"):
         path = serve(model.registry, version, model.destination, model.keep)
     after = model.served()
-    terminal.say(f"  served   {_place(after)}, the champion")
+    terminal.say(f"  served   {escape(_place(after))}, the champion")
     if as_json:
         champion = {"name": model.name, "champion": version.version}
-        print_json({**champion, "before": before, "served": after, "path": str(Path(path))})
+        print_json({**champion, "before": before, "served": after, "path": path})
 
 
 def _place(served: dict[str, Any] | None) -> str:

@@ -68,7 +68,7 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
         module_handle=_fact(model, "module_handle") or "",
         module_hash=_fact(model, "module_hash") or "",
         metrics={k: float(v) for k, v in _mapping(evaluation, "metrics").items()},
-        intervals=counted.get("intervals", {}).get("overall", {}),
+        intervals={k: v for k, v in counted.get("intervals", {}).get("overall", {}).items() if v},
         slices=counted.get("slices", {}),
         blessed=model_utils.is_model_blessed(blessing),
         blessing_reasons=(_file(blessing, "blessing.json") or {}).get("reasons", []),

@@ -56,10 +56,10 @@ def model_card(entry: "Entry") -> str:
 
 
 def _summary(entry: "Entry") -> str:
-    size = " × ".join(map(str, entry.image_size)) or "of any size"
+    size = f" at {' × '.join(map(str, entry.image_size))} pixels" if entry.image_size else ""
     return (
         f"It sorts pictures into {len(entry.labels)} classes: a head on the backbone "
-        f"{_escaped(entry.module_handle) or _UNKNOWN}, which sees them at {size} pixels."
+        f"{_escaped(entry.module_handle) or _UNKNOWN}, which sees them{size}."
     )
 
 
@@ -103,8 +103,13 @@ def _slices(entry: "Entry") -> list[str]:
     """A table a slice: the weakest values first where not all of them have room."""
     parts = []
     for slice_, values in entry.slices.items():
-        names = list(dict.fromkeys(key for row in values.values() for key in row))
-        metrics = [name for name in names if name != "images"][:MOST_METRICS]
+        names = [
+            name
+            for row in values.values()
+            for name, value in row.items()
+            if name != "images" and isinstance(value, int | float)
+        ]
+        metrics = list(dict.fromkeys(names))[:MOST_METRICS]
         rows = list(values.items())
         cut = ""
         if len(rows) > MOST_ROWS and metrics:

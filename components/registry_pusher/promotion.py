@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.content import content_hash as hash_of
 from components.errors import RegistryError
 from components.pusher.push import is_withdrawn, newest, push, withdraw
 from components.registry_pusher.registry import Entry, ModelVersion, Registry
@@ -155,14 +156,16 @@ def _copy(registry: Registry, version: ModelVersion) -> Iterator[Path]:
     from components.registry_pusher.mlflow_model import SAVED_MODEL
 
     address = urllib.parse.urlparse(version.uri)
-    if address.scheme in ("", "file"):
-        yield Path(urllib.parse.unquote(address.path), SAVED_MODEL)
-        return
-    try:
-        with downloaded(f"{version.uri}/{SAVED_MODEL}", registry.address) as folder:
-            yield folder
-    except FileNotFoundError:
-        raise RegistryError(
-            f"{version.uri}: the files of version {version.version} of {version.name} are lost; "
-            "choose another one: `graft registry list`"
-        ) from None
+    with contextlib.ExitStack() as stack:
+        folder = Path(urllib.parse.unquote(address.path), SAVED_MODEL)
+        if address.scheme not in ("", "file"):
+            with contextlib.suppress(FileNotFoundError):
+                uri = f"{version.uri}/{SAVED_MODEL}"
+                folder = stack.enter_context(downloaded(uri, registry.address))
+        if hash_of(folder) != version.content_hash:
+            raise RegistryError(
+                f"{version.uri}: the files of version {version.version} of {version.name} are lost "
+                "or changed, and so are the trained and the pushed ones; choose another version: "
+                "`graft registry list`"
+            )
+        yield folder

@@ -140,7 +140,7 @@ def test_a_version_whose_files_are_all_lost_changes_nothing(shop):
     for folder in (shop.entries["a"].model_path, shop.serving / "1", copy / "saved_model"):
         shutil.rmtree(folder)
     before = shop.state()
-    with pytest.raises(RegistryError, match="files of version 1 of ripeness are lost"):
+    with pytest.raises(RegistryError, match="files of version 1 of ripeness are lost or changed"):
         shop.roll_back()
     assert shop.state() == before
 
