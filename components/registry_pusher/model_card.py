@@ -78,9 +78,10 @@ def _call(entry: "Entry") -> str:
 def _data(entry: "Entry") -> str:
     source = entry.config.get("data", {}).get("source", "")
     rows = [[_escaped(split), f"{count:,}"] for split, count in entry.counts.items()]
+    span = {} if entry.span is None else {"Span": str(entry.span)}
     facts = {
         "Source": _escaped(source),
-        "Span": "" if entry.span is None else str(entry.span),
+        **span,
         "Fingerprint": _code(entry.data_fingerprint),
     }
     return f"{_bullets(facts)}\n\n{_table(['Split', 'Images'], rows)}"
