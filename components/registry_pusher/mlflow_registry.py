@@ -203,7 +203,7 @@ class MlflowRegistry:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps out other writers, as far as that can be done; `_version` does the rest."""
+        """Keeps out other writers, as far as that can be done; `make_version` does the rest."""
         mlflow_client.import_quietly()
         with mlflow_sqlite.held(self._file) if self._file else nullcontext():
             yield
