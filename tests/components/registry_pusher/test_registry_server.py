@@ -10,7 +10,7 @@ from mlflow_server import free_port, mlflow_server
 from components.content import content_hash
 from components.errors import RegistryError
 from components.pusher.push import newest, push
-from components.registry_pusher import mlflow_registry
+from components.registry_pusher import mlflow_client, mlflow_registry
 from components.registry_pusher.promotion import previous, rollback
 from components.registry_pusher.registry import get_registry
 
@@ -59,9 +59,9 @@ def test_files_that_the_server_lost_are_one_clear_message(address, make_entry, t
     registry = get_registry({"kind": "mlflow", "uri": address})
     entry = dataclasses.replace(make_entry("lost"), name="freshness")
     registry.register(entry)
-    client = mlflow_registry.mlflow_client.client(address)
+    client = mlflow_client.client(address)
     run_id = client.get_model_version("freshness", "1").run_id
-    mlflow_registry.mlflow_client.remove_files(client.get_run(run_id).info.artifact_uri, address)
+    mlflow_client.remove_files(client.get_run(run_id).info.artifact_uri, address)
     with pytest.raises(RegistryError, match="version 1 of freshness cannot be read"):
         registry.entry("freshness", "1")
 
