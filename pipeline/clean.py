@@ -44,8 +44,9 @@ def plan(store: mlmd.MetadataStore, places: Places, keep: int) -> Plan:
     """Finds what the runs before the newest ones hold that nothing needs any more.
 
     What stays: all that the newest runs and those still going on have made or read, the latest
-    blessed model, every model that a registry alias points at, and all facts, since a later run
-    takes the groups in them for its split.
+    blessed model, every model that a registry alias points at, the champion before the present
+    one, which a rollback leads to, and all facts, since a later run takes the groups in them for
+    its split.
 
     Args:
       store: the metadata store.
@@ -160,7 +161,8 @@ def _models(
 
 
 def _aliases(store: mlmd.MetadataStore, places: Places) -> dict[str, list[str]]:
-    """The aliases of the registries that the pipeline's runs have used, by content hash."""
+    """The aliases of the registries that the pipeline's runs have used, and the champion before
+    the present one; by content hash."""
     specs: list[dict[str, Any]] = []
     for run_id in lineage.run_ids(store, places.name):
         config = lineage.run_config(store, places.name, run_id)
@@ -169,9 +171,12 @@ def _aliases(store: mlmd.MetadataStore, places: Places) -> dict[str, list[str]]:
             specs.append(spec)
     found: dict[str, list[str]] = {}
     for spec in specs:
-        for version in get_registry(spec).versions(spec["model_name"]):
-            if version.aliases:
-                found.setdefault(version.content_hash, []).extend(version.aliases)
+        registry = get_registry(spec)
+        before = registry.champions(spec["model_name"])[-2:-1]
+        for version in registry.versions(spec["model_name"]):
+            needed = version.aliases or ["champion before"] * (version.version in before)
+            if needed:
+                found.setdefault(version.content_hash, []).extend(needed)
     return found
 
 

@@ -24,6 +24,7 @@ from pipeline.options import (
     set_option,
     write_file,
 )
+from pipeline.registry_cli import registry
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
@@ -269,6 +270,7 @@ def clean(
 
 
 main.add_command(lineage)
+main.add_command(registry)
 main.add_command(compile_)
 main.add_command(submit)
 main.add_command(schedule)

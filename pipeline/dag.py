@@ -168,12 +168,18 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
                 pipeline_name=config.name,
                 config=json.dumps(
                     {
+                        "seed": config.seed,
+                        "data": data.model_dump(
+                            mode="json", include={"source", "spans", "split", "group_by"}
+                        ),
                         "transform": transform.model_dump(mode="json"),
                         "model": config.model.model_dump(mode="json"),
                         "train": train_section(config),
                     },
                     sort_keys=True,
                 ),
+                card=_json(config.card),
+                champion=config.push.champion,
             )
         )
     return tfx.dsl.Pipeline(

@@ -128,9 +128,15 @@ def restore_push(run: lineage.Run, config: Config, places: Places) -> tuple[str 
 
 
 def restore_registration(run: lineage.Run, config: Config, places: Places) -> None:
-    """Registers again what a cached node once registered, where the registry has lost it."""
-    node = run.node("RegistryPusher")
+    """Registers again what a cached node once registered, where the registry has lost it.
+
+    What somebody rolled back from, and then perhaps deleted, stays away.
+    """
+    node, pushed = run.node("RegistryPusher"), run.output("Pusher", "pushed_model")
     registration = node.output("registration")
+    content = pushed.properties.get("content_hash", "") if pushed else ""
+    if is_withdrawn(places.serving(config.push.destination), content):
+        return
     if registration and node.state == "cached":
         file = registration.path("registration.json")
         if exists(file):

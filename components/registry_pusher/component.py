@@ -18,6 +18,8 @@ class RegistryPusherSpec(component_spec.ComponentSpec):
         "registry": component_spec.ExecutionParameter(type=str),
         "pipeline_name": component_spec.ExecutionParameter(type=str),
         "config": component_spec.ExecutionParameter(type=str),
+        "card": component_spec.ExecutionParameter(type=str),
+        "champion": component_spec.ExecutionParameter(type=str),
         "code_version": component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -54,17 +56,22 @@ class RegistryPusher(base_component.BaseComponent):
         registry: str,
         pipeline_name: str,
         config: str,
+        card: str = "{}",
+        champion: str = "manual",
     ):
         """Args:
         model: the Trainer's; gives content, module handle and module hash.
         pushed_model: the Pusher's; what was not pushed is not registered.
-        evaluation: the Evaluator's; gives the metrics.
+        evaluation: the Evaluator's; gives metrics, intervals and slices.
         blessing: the Evaluator's; gives the reasons.
         examples: ImageExampleGen's; gives span, fingerprint and counts.
         preprocessing: ImageTransform's; gives labels and image size.
         registry: JSON {"kind", "uri", "model_name"}, and for kubeflow "token_path".
         pipeline_name: the pipeline's name.
         config: JSON of the configuration's sections that shape a model.
+        card: JSON {"description", "limits", "data_licence", "module_licence"}, texts.
+        champion: "push": a version becomes the champion when it is registered; "manual": it
+          does not.
         """
         super().__init__(
             RegistryPusherSpec(
@@ -77,6 +84,8 @@ class RegistryPusher(base_component.BaseComponent):
                 registry=registry,
                 pipeline_name=pipeline_name,
                 config=config,
+                card=card,
+                champion=champion,
                 code_version=CODE_VERSION,
                 registration=types.Channel(type=Registration),
             )

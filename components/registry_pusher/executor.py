@@ -9,7 +9,9 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.content import git_commit
 from components.files import absolute, read_json
+from components.pusher.push import WITHDRAWN, is_withdrawn
 from components.registry_pusher.registry import Entry, get_registry, write_registration
 
 
@@ -20,11 +22,16 @@ class Executor(base_executor.BaseExecutor):
         """Registers, or notes why not; raises RegistryError where the registry does not answer."""
         registration = artifact_utils.get_single_instance(output_dict["registration"])
         spec = json.loads(exec_properties["registry"])
+        pushed = _single(input_dict, "pushed_model")
         reason = ""
         if spec["kind"] == "none":
             reason = "no registry is configured"
-        elif _fact(_single(input_dict, "pushed_model"), "pushed") != 1:
+        elif _fact(pushed, "pushed") != 1:
             reason = "the model was not pushed"
+        elif is_withdrawn(
+            os.path.dirname(_fact(pushed, "pushed_destination")), _fact(pushed, "content_hash")
+        ):
+            reason = WITHDRAWN  # since it was pushed
         if reason:
             registration.set_int_custom_property("registered", 0)
             registration.set_string_custom_property("reason", reason)
@@ -33,7 +40,7 @@ class Executor(base_executor.BaseExecutor):
         run_id = self._context.pipeline_run_id if self._context else None
         entry = _entry(input_dict, exec_properties, spec["model_name"], run_id or "")
         registry = get_registry(spec)
-        registered = registry.register(entry)
+        registered = registry.register(entry, champion=exec_properties["champion"] == "push")
         path = os.path.join(registration.uri, "registration.json")
         write_registration(path, registry, registered, entry)
         registration.set_int_custom_property("registered", 1)
@@ -47,6 +54,7 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
     evaluation, blessing = _single(input_dict, "evaluation"), _single(input_dict, "blessing")
     examples, preprocessing = _single(input_dict, "examples"), _single(input_dict, "preprocessing")
     span = _fact(examples, "span")
+    counted = _file(evaluation, "metrics.json") or {}
     return Entry(
         name=name,
         content_hash=_fact(pushed, "content_hash"),
@@ -60,11 +68,16 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
         module_handle=_fact(model, "module_handle") or "",
         module_hash=_fact(model, "module_hash") or "",
         metrics={k: float(v) for k, v in _mapping(evaluation, "metrics").items()},
+        intervals={k: v for k, v in counted.get("intervals", {}).get("overall", {}).items() if v},
+        slices=counted.get("slices", {}),
         blessed=model_utils.is_model_blessed(blessing),
         blessing_reasons=(_file(blessing, "blessing.json") or {}).get("reasons", []),
         labels=_file(preprocessing, "labels.json") or [],
         image_size=(_file(preprocessing, "preprocessing.json") or {}).get("image_size", []),
         config=json.loads(exec_properties["config"]),
+        # Asked here: as a property it would register anew whatever was registered, at each commit.
+        git_commit=git_commit(),
+        card=json.loads(exec_properties["card"]),
     )
 
 

@@ -54,6 +54,7 @@ from components.registry_pusher.kubeflow_lookup import (
     version_named,
     version_of_content,
 )
+from components.registry_pusher.model_card import model_card
 from components.registry_pusher.patience import NoAnswer
 from components.registry_pusher.registry import Entry, ModelVersion, Registered
 
@@ -199,7 +200,7 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
     if tells:
         update = ModelVersionUpdate(
             state=LIVE,
-            description=entry.card.get("description") or None,
+            description=model_card(entry),
             custom_properties=version_properties(entry),
         )
         await api.update_model_version(version.id, update)

@@ -2,7 +2,10 @@
 
 import logging
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from components.errors import RegistryError
@@ -45,6 +48,40 @@ def import_quietly() -> None:
         logging.getLogger(library).setLevel(logging.ERROR)
     # It logs a traceback of what it raises, and what it raises becomes our message.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def downloaded(uri: str, server: str) -> Iterator[Path]:
+    """A file or folder that MLflow keeps, on this machine for a while.
+
+    Args:
+      uri: as MLflow names it: mlflow-artifacts:, s3:, gs: and so on.
+      server: the tracking URI.
+
+    Raises:
+      FileNotFoundError: it is not there.
+    """
+    import_quietly()
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = download_artifacts(uri, dst_path=folder, tracking_uri=server)
+        except MlflowException as e:
+            if e.error_code == GONE or "404" in str(e):
+                raise FileNotFoundError(uri) from None
+            raise
+        yield Path(path)
+
+
+def remove_files(uri: str, server: str) -> None:
+    """Removes a folder that MLflow keeps; nothing where it is gone already."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    files = get_artifact_repository(uri, tracking_uri=server)
+    if files.list_artifacts():
+        files.delete_artifacts()
 
 
 def unless(code: str, step: Callable[[], Any]) -> None:

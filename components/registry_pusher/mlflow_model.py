@@ -1,15 +1,21 @@
 """The MLmodel folder that MLflow wants around a SavedModel, so that its own loaders load it."""
 
+import base64
 import importlib.metadata
+import io
 import json
 import os
 import platform
 import shutil
 from pathlib import Path
 
+from PIL import Image, ImageDraw
+
+from components.registry_pusher.model_card import model_card
 from components.registry_pusher.registry import Entry
 
 SAVED_MODEL = "saved_model"
+CARD = "MODEL_CARD.md"
 
 
 def write_whole(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
@@ -40,7 +46,9 @@ def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
 
     With the SavedModel in `saved_model/` of the same folder, `mlflow.tensorflow.load_model` gives
     its `serving_default` signature, and `mlflow.pyfunc.load_model(...).predict` takes a table or
-    a mapping with `image_bytes` and gives `label`, `score`, `probabilities`, `error`.
+    a mapping with `image_bytes` and gives `label`, `score`, `probabilities`, `error`. The
+    input example is a drawn picture: a registry must not be one more place to delete somebody's
+    pictures from.
 
     Args:
       folder: holds nothing, or the SavedModel alone.
@@ -83,7 +91,36 @@ def write_mlmodel(folder: Path, entry: Entry, mlflow_run_id: str) -> None:
     (folder / "python_env.yaml").write_text(
         f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n"
     )
+    model.saved_input_example_info = _write_example(folder, entry.image_size)
+    (folder / CARD).write_text(model_card(entry), encoding="utf-8")
     model.save(str(folder / "MLmodel"))
+
+
+def drawn_picture(height: int, width: int) -> bytes:
+    """A PNG of a disc on a shaded ground, nobody's picture; equal sizes give equal bytes."""
+    shade = Image.linear_gradient("L").resize((width, height))
+    picture = Image.merge("RGB", (shade, shade.rotate(180), shade))
+    box = (width // 4, height // 4, width - width // 4 - 1, height - height // 4 - 1)
+    ImageDraw.Draw(picture).ellipse(box, fill=(220, 180, 40))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _write_example(folder: Path, image_size: list[int]) -> dict[str, str]:
+    """Writes the example as MLflow reads it, and as its server takes it. Returns what MLmodel says
+    of it."""
+    picture = drawn_picture(*(image_size or (96, 96)))
+    table = {"columns": ["image_bytes"], "data": [[base64.b64encode(picture).decode()]]}
+    said = {
+        "artifact_path": "input_example.json",
+        "serving_input_path": "serving_input_example.json",
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+    (folder / said["artifact_path"]).write_text(json.dumps(table))
+    (folder / said["serving_input_path"]).write_text(json.dumps({"dataframe_split": table}))
+    return said
 
 
 def _requirements() -> list[str]:

@@ -4,12 +4,12 @@ A registration is: an MLflow run with parameters, metrics, tags and the model's 
 of the registered model that points to them; the alias "challenger". Each step looks first for
 what an earlier, killed one left, by the tag `content_hash`. A version keeps its number where its
 files or its run are lost (`mlflow gc`): the files come back to where it says that they are.
+
+The champion is the alias "champion"; those before it stand in a tag of the registered model.
 """
 
 import errno
-import functools
-import tempfile
-import time
+import json
 import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from components.errors import GraftError, RegistryError
-from components.registry_pusher import mlflow_client, mlflow_model, mlflow_sqlite
+from components.files import read_json
+from components.registry_pusher import mlflow_client, mlflow_model, mlflow_sqlite, mlflow_steps
 from components.registry_pusher.addresses import (
     address_of,
     check_address,
@@ -25,22 +26,18 @@ from components.registry_pusher.addresses import (
     path_of,
     redacted,
 )
-from components.registry_pusher.mlflow_client import GONE, THERE, unless
-from components.registry_pusher.mlflow_tags import (
-    COMPLETE,
-    model_version,
-    run_params,
-    version_tags,
-)
+from components.registry_pusher.mlflow_client import THERE, unless
+from components.registry_pusher.mlflow_steps import Found
+from components.registry_pusher.mlflow_tags import CHAMPIONS, COMPLETE, read_champions
 from components.registry_pusher.patience import NoAnswer, patiently
 from components.registry_pusher.registry import Entry, ModelVersion, Registered
 
-ALIAS = "challenger"
+ALIAS, CHAMPION = "challenger", "champion"
+MOST_CHAMPIONS = 100
 _DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOSPC)
 _TRANSIENT = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 T = TypeVar("T")
-Found = tuple[ModelVersion, dict[str, str]]  # a version, and all its tags
 
 
 class MlflowRegistry:
@@ -65,16 +62,17 @@ class MlflowRegistry:
         self._uri = address_of(self._file) if self._file else uri
         self.address = redacted(self._uri)
 
-    def register(self, entry: Entry, challenger: bool = True) -> Registered:
+    def register(self, entry: Entry, challenger: bool = True, champion: bool = False) -> Registered:
         """See Registry.register."""
         check_name(entry.name)
+        wanted = {alias for alias, asked in ((ALIAS, challenger), (CHAMPION, champion)) if asked}
 
         def work() -> Registered:
             done = self._complete(self._read(entry.name), entry.content_hash)
-            if done and self._has_files(done) and (ALIAS in done.aliases or not challenger):
+            if done and self._has_files(done) and wanted <= set(done.aliases):
                 return _registered(done)
             with self._alone():
-                return self._register(entry, challenger)
+                return self._register(entry, challenger, champion)
 
         return self._patiently(work)
 
@@ -85,12 +83,51 @@ class MlflowRegistry:
 
     def versions(self, name: str) -> list[ModelVersion]:
         """See Registry.versions."""
-        return self._patiently(lambda: [version for version, _ in self._read(name)])
+        return self._patiently(lambda: [it for it, tags in self._read(name) if _is_whole(tags)])
 
-    def _register(self, entry: Entry, challenger: bool) -> Registered:
+    def entry(self, name: str, version: str) -> Entry | None:
+        """See Registry.entry."""
+
+        def work() -> Entry | None:
+            for it, tags in self._read(name):
+                if it.version == version and _is_whole(tags):
+                    return self._entry(it) if COMPLETE in tags else None
+            raise RegistryError(f"{name}: MLflow at {self.address} has no version {version} of it")
+
+        return self._patiently(work)
+
+    def champions(self, name: str) -> list[str]:
+        """See Registry.champions."""
+
+        def work() -> list[str]:
+            holders = [it.version for it, _ in self._read(name) if CHAMPION in it.aliases]
+            return read_champions(self._tag(name), holders[0]) if holders else []
+
+        return self._patiently(work)
+
+    def set_champions(self, name: str, versions: list[str]) -> None:
+        """See Registry.set_champions."""
+
+        def work() -> None:
+            with self._alone():
+                self._set_champions(mlflow_client.client(self._uri), name, versions)
+
+        self._patiently(work)
+
+    def delete(self, name: str, version: str) -> None:
+        """See Registry.delete. The run is deleted as MLflow does it: `mlflow gc` takes its rest."""
+
+        def work() -> None:
+            if any(it.version == version for it, _ in self._read(name)):
+                with self._alone():
+                    mlflow_steps.delete(mlflow_client.client(self._uri), self._uri, name, version)
+
+        self._patiently(work)
+
+    def _register(self, entry: Entry, challenger: bool, champion: bool) -> Registered:
         """All steps; whichever an earlier call has done changes nothing."""
         client = mlflow_client.client(self._uri)
-        before = self._complete(_versions(client, entry.name), entry.content_hash)
+        before = self._complete(mlflow_steps.read_versions(client, entry.name), entry.content_hash)
         version = before or self._made(client, entry)
         if not self._has_files(version):
             run_id = client.get_model_version(entry.name, version.version).run_id
@@ -103,21 +140,54 @@ class MlflowRegistry:
             client.set_model_version_tag(
                 entry.name, version.version, "pushed_path", entry.pushed_path
             )
+        if champion:
+            others = [it for it in self.champions(entry.name) if it != version.version]
+            self._set_champions(client, entry.name, [*others, version.version])
         return _registered(version, created=not before)
+
+    @staticmethod
+    def _set_champions(client: Any, name: str, versions: list[str]) -> None:
+        # The alias first: it is the truth, and the list is read by it.
+        client.set_registered_model_alias(name, CHAMPION, versions[-1])
+        client.set_registered_model_tag(name, CHAMPIONS, json.dumps(versions[-MOST_CHAMPIONS:]))
+
+    def _tag(self, name: str) -> str:
+        """The list of champions as it is written down."""
+        found = mlflow_sqlite.read_tag(self._file, name, CHAMPIONS) if self._file else None
+        if found is None:
+            model = mlflow_client.client(self._uri).get_registered_model(name)
+            found = model.tags.get(CHAMPIONS, "")
+        return found
+
+    def _entry(self, version: ModelVersion) -> Entry:
+        """What was told of a whole version, from the file beside its model."""
+        uri = f"{version.uri.rpartition('/')[0]}/entry.json"
+        try:
+            if _is_here(version):
+                told = read_json(_folder(version).with_name("entry.json"))
+            else:
+                with mlflow_client.downloaded(uri, self._uri) as path:
+                    told = read_json(path)
+            return Entry.from_json(told)
+        except (FileNotFoundError, ValueError, TypeError) as e:
+            raise RegistryError(
+                f"{uri}: what was told of version {version.version} of {version.name} cannot be "
+                f"read ({e}); run the pipeline that made it, which registers it again"
+            ) from None
 
     def _made(self, client: Any, entry: Entry) -> ModelVersion:
         """A version with its MLflow run and its files; what there is of them is used."""
         experiment = self._experiment(client, entry.pipeline or entry.name)
-        run_id = _run(client, experiment, entry)
-        _log(client, run_id, entry)
-        return _version(client, run_id, entry)
+        run_id = mlflow_steps.find_run(client, experiment, entry)
+        mlflow_steps.log(client, run_id, entry)
+        return mlflow_steps.make_version(client, run_id, entry)
 
     def _read(self, name: str) -> list[Found]:
         if self._file:
             found = mlflow_sqlite.read_versions(self._file, name)
             if found is not None:
                 return found
-        return _versions(mlflow_client.client(self._uri), name)
+        return mlflow_steps.read_versions(mlflow_client.client(self._uri), name)
 
     @staticmethod
     def _complete(found: list[Found], content_hash: str) -> ModelVersion | None:
@@ -128,12 +198,11 @@ class MlflowRegistry:
 
     def _has_files(self, version: ModelVersion) -> bool:
         """Whether a version's files still lie on this machine; a server or a bucket is trusted."""
-        here = self._file and urllib.parse.urlparse(version.uri).scheme in ("", "file")
-        return not here or (_folder(version) / "MLmodel").is_file()
+        return not (self._file and _is_here(version)) or (_folder(version) / "MLmodel").is_file()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps out other writers, as far as that can be done; `_version` does the rest."""
+        """Keeps out other writers, as far as that can be done; `make_version` does the rest."""
         mlflow_client.import_quietly()
         with mlflow_sqlite.held(self._file) if self._file else nullcontext():
             yield
@@ -176,102 +245,18 @@ def _registered(version: ModelVersion, created: bool = False) -> Registered:
     return Registered(version.name, version.version, created, version.uri)
 
 
+def _is_whole(tags: dict[str, str]) -> bool:
+    """Whether a version is no half-done registration: a whole one, or one by other hands."""
+    return COMPLETE in tags or "content_hash" not in tags
+
+
+def _is_here(version: ModelVersion) -> bool:
+    return urllib.parse.urlparse(version.uri).scheme in ("", "file")
+
+
 def _folder(version: ModelVersion) -> Path:
     """Where a version's files lie, on this machine."""
     return Path(urllib.parse.unquote(urllib.parse.urlparse(version.uri).path))
-
-
-def _run(client: Any, experiment: str, entry: Entry) -> str:
-    """The MLflow run of this content, made if there is none. Returns its id."""
-    same = f"tags.content_hash = '{entry.content_hash}'"
-    for run in client.search_runs([experiment], same, order_by=["attributes.start_time ASC"]):
-        return run.info.run_id
-    tags = {"content_hash": entry.content_hash}
-    return client.create_run(experiment, run_name=entry.run_id or None, tags=tags).info.run_id
-
-
-def _log(client: Any, run_id: str, entry: Entry) -> None:
-    """Gives the run all that is known, and the files; passes over what it has already."""
-    from mlflow.entities import Metric, Param, RunTag
-
-    data = client.get_run(run_id).data
-    tags = [RunTag(*item) for item in version_tags(entry).items()]
-    params = [Param(*item) for item in run_params(entry).items() if item[0] not in data.params]
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(key, float(value), now, 0)
-        for key, value in entry.metrics.items()
-        if key not in data.metrics
-    ]
-    client.log_batch(run_id, metrics=metrics, tags=tags)
-    for start in range(0, len(params), 100):  # as many as one request may hold
-        client.log_batch(run_id, params=params[start : start + 100])
-    client.log_dict(run_id, entry.to_json(), "entry.json")
-
-    with entry.model_folder() as source:
-        client.log_artifacts(run_id, str(source), f"model/{mlflow_model.SAVED_MODEL}")
-    with tempfile.TemporaryDirectory() as folder:
-        mlflow_model.write_mlmodel(Path(folder), entry, run_id)
-        client.log_artifacts(run_id, folder, "model")
-    client.set_terminated(run_id)
-
-
-def _version(client: Any, run_id: str, entry: Entry) -> ModelVersion:
-    """The version of this content, made if there is none.
-
-    Without a lock two pushers may both make one: then both see both, and the lower number stays.
-    """
-
-    def same() -> list[ModelVersion]:
-        versions = [
-            version
-            for version, tags in _versions(client, entry.name)
-            if tags.get("content_hash") == entry.content_hash
-        ]
-        return sorted(versions, key=lambda version: int(version.version))
-
-    if not same():
-        unless(THERE, lambda: client.create_registered_model(entry.name))
-        source = f"{client.get_run(run_id).info.artifact_uri}/model"
-        client.create_model_version(
-            entry.name, source, run_id, tags=version_tags(entry), await_creation_for=0
-        )
-    first, *others = same()
-    for other in others:
-        remove = functools.partial(client.delete_model_version, entry.name, other.version)
-        unless(GONE, remove)  # the other pusher may be the quicker one
-    return first
-
-
-def _versions(client: Any, name: str) -> list[Found]:
-    """All versions of a model by MLflow's client, newest first."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        aliases = client.get_registered_model(name).aliases
-    except MlflowException as e:
-        if e.error_code == GONE:
-            return []
-        raise
-    found, token = [], None
-    while token != "":
-        page = client.search_model_versions(f"name = '{name}'", page_token=token)
-        token = page.token or ""
-        found += page
-    return [
-        (
-            model_version(
-                name,
-                it.version,
-                [alias for alias, version in aliases.items() if str(version) == str(it.version)],
-                it.creation_timestamp,
-                it.source,
-                it.tags,
-            ),
-            dict(it.tags),
-        )
-        for it in sorted(found, key=lambda it: int(it.version), reverse=True)
-    ]
 
 
 def _is_mlflows(e: Exception) -> bool:

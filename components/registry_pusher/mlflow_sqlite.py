@@ -69,6 +69,20 @@ def read_versions(path: Path, name: str) -> list[tuple[ModelVersion, dict[str, s
     ]
 
 
+def read_tag(path: Path, name: str, key: str) -> str | None:
+    """Reads a tag of a registered model, "" where it has none; None where MLflow must be asked."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as store:
+            row = store.execute(
+                "SELECT value FROM registered_model_tags "
+                "WHERE name = ? AND workspace = 'default' AND key = ?",
+                (name, key),
+            ).fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return row[0] if row else ""
+
+
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Holds the store for one writer on this machine, and makes it first if it is not there.

@@ -5,19 +5,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from components.registry_pusher.model_card import model_card
 from components.registry_pusher.registry import Entry, ModelVersion
 
 # Set last: a version without it belongs to a registration that was killed.
 COMPLETE = "registration"
+CHAMPIONS = "champions"  # a tag of the registered model, not of a version
 # What the oldest servers take; newer ones take more.
-LONGEST_TAG, LONGEST_PARAM = 5000, 500
+LONGEST_TAG, LONGEST_PARAM, LONGEST_DESCRIPTION = 5000, 500, 5000
 
 
 def version_tags(entry: Entry) -> dict[str, str]:
     """The tags of a model version and of its MLflow run; facts that are not known are left out.
 
-    `run_id` is the pipeline's, not MLflow's. `counts`, `metrics`, `labels`, `image_size` and
-    `config` are JSON; a config that is too long for a tag stands in the run's entry.json only.
+    `run_id` is the pipeline's, not MLflow's. `counts`, `metrics`, `intervals`, `labels`,
+    `image_size` and `config` are JSON; a config that is too long for a tag stands in the run's
+    entry.json only, and slices always do.
     """
     config = _json(entry.config)
     tags = {
@@ -30,19 +33,61 @@ def version_tags(entry: Entry) -> dict[str, str]:
         "module_handle": entry.module_handle,
         "module_hash": entry.module_hash,
         "metrics": _json(entry.metrics),
+        "intervals": _json(entry.intervals) if entry.intervals else "",
         "blessed": _json(entry.blessed),
         "blessing_reasons": "; ".join(entry.blessing_reasons),
         "labels": _json(entry.labels),
         "image_size": _json(entry.image_size),
         "pushed_path": entry.pushed_path,
+        "git_commit": entry.git_commit,
         "config": config if len(config) <= LONGEST_TAG else "",
     }
     return {key: _clipped(value, LONGEST_TAG) for key, value in tags.items() if value}
 
 
+def run_tags(entry: Entry) -> dict[str, str]:
+    """The tags of the MLflow run: the version's, and the commit where MLflow looks for it."""
+    commit = {"mlflow.source.git.commit": entry.git_commit} if entry.git_commit else {}
+    return {**version_tags(entry), **commit}
+
+
+def run_metrics(entry: Entry) -> dict[str, float]:
+    """The metrics, and the ends of their intervals: "accuracy", "accuracy_low", "accuracy_high"."""
+    ends = {
+        f"{name}_{end}": float(value)
+        for name, interval in entry.intervals.items()
+        for end, value in zip(("low", "high"), interval, strict=True)
+    }
+    return {**entry.metrics, **ends}
+
+
+def description(entry: Entry) -> str:
+    """The model card as MLflow's page shows it; one too long for that stands in the files whole."""
+    card = model_card(entry)
+    if len(card) <= LONGEST_DESCRIPTION:
+        return card
+    rest = "\n\nThe whole card is MODEL_CARD.md among the files."
+    return card[: LONGEST_DESCRIPTION - len(rest)].rsplit("\n", 1)[0] + rest
+
+
+def read_champions(text: str | None, champion: str | None) -> list[str]:
+    """The list of champions, oldest first, from its tag and the alias, which is the truth.
+
+    A version that the alias went back to ends the list: a rollback that was killed between alias
+    and tag has then done its work.
+    """
+    said = _parsed(text)
+    versions = [str(version) for version in said] if isinstance(said, list) else []
+    if champion is None:
+        return []
+    if champion in versions:
+        return versions[: len(versions) - versions[::-1].index(champion)]
+    return [*versions, champion]
+
+
 def run_params(entry: Entry) -> dict[str, str]:
     """The configuration as flat parameters: "train.batch_size" -> "32"."""
-    return {key: _clipped(value, LONGEST_PARAM) for key, value in _flat(entry.config)}
+    return {key: _clipped(value, LONGEST_PARAM) for key, value in entry.flat_config().items()}
 
 
 def model_version(
@@ -83,15 +128,3 @@ def _parsed(text: str | None) -> Any:
 
 def _clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
-def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
-    if isinstance(values, Mapping) and values:
-        return [
-            pair
-            for key in sorted(values)
-            for pair in _flat(values[key], f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if not prefix:
-        return []
-    return [(prefix, values if isinstance(values, str) else _json(values))]

@@ -69,6 +69,10 @@ class Entry:
         """All of it as plain values; `from_json` reads them back."""
         return dataclasses.asdict(self)
 
+    def flat_config(self) -> dict[str, str]:
+        """The configuration by flat keys, sorted, as texts: "train.batch_size" -> "32"."""
+        return dict(_flat(self.config))
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Entry":
         """An entry from what `to_json` gave; keys that a later release added are passed over."""
@@ -283,3 +287,16 @@ def _pushed_anew(entry: Entry) -> str | None:
     if served and served.content_hash == entry.content_hash and served.path != entry.pushed_path:
         return served.path
     return None
+
+
+def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
+    if isinstance(values, Mapping) and values:
+        return [
+            pair
+            for key in sorted(values)
+            for pair in _flat(values[key], f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if not prefix:
+        return []
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return [(prefix, values if isinstance(values, str) else text)]

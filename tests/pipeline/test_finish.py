@@ -11,8 +11,9 @@ import pytest
 from components.content import content_hash
 from components.errors import StoreError
 from components.pusher.push import WITHDRAWN, push, withdraw
+from components.registry_pusher.registry import Entry, get_registry, write_registration
 from pipeline.config import Config
-from pipeline.finish import _sweep_checkpoints, finish, restore_push
+from pipeline.finish import _sweep_checkpoints, finish, restore_push, restore_registration
 from pipeline.lineage import Artifact, Node, Run, record_start
 from pipeline.places import Places
 from pipeline.stores import open_store
@@ -111,6 +112,28 @@ def test_what_somebody_rolled_back_from_comes_back_once_it_was_promoted(
     model = run.output("Trainer", "model").path("Format-Serving")
     promoted = push(model, places.serving(None), content)
     assert restore_push(run, CONFIG, places) == (promoted, [])
+
+
+@pytest.mark.parametrize("rolled_back", [False, True])
+def test_a_lost_registration_comes_back_unless_it_was_rolled_back_from(
+    places, pushed_before, rolled_back
+):
+    run, content = pushed_before
+    model = run.output("Trainer", "model").path("Format-Serving")
+    path = run.output("Pusher", "pushed_model").properties["pushed_destination"]
+    spec = places.registry(CONFIG.push)
+    entry = Entry("task", content, model, path)
+    there = get_registry(spec)
+    file = places.home / "registered" / "registration.json"
+    file.parent.mkdir()
+    write_registration(file, there, there.register(entry), entry)
+    told = Artifact(3, "Registration", str(file.parent), {"registered": 1})
+    run.nodes.append(Node("RegistryPusher", "cached", outputs={"registration": [told]}))
+    there.delete("task", "1")
+    if rolled_back:
+        withdraw(places.serving(None), content)
+    restore_registration(run, CONFIG, places)
+    assert [it.version for it in there.versions("task")] == ([] if rolled_back else ["2"])
 
 
 def test_a_model_that_was_not_blessed_does_not_come_back(places, pushed_before):

@@ -13,7 +13,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from components.content import content_hash
-from components.registry_pusher import mlflow_registry
+from components.registry_pusher import patience
 from components.registry_pusher.addresses import address_of
 from components.registry_pusher.registry import Entry, get_registry
 from pipeline.cli import main
@@ -347,7 +347,7 @@ def test_aliases_and_versions_are_the_registrys(tmp_path):
 
 
 def test_a_registry_that_does_not_answer_takes_the_aliases_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(mlflow_registry, "WAITS", (0.01,))
+    monkeypatch.setattr(patience, "WAITS", (0.01,))
     task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri="http://127.0.0.1:9")
     task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model("aaaa1111"))
     said = ask(task, "aaaa1111")

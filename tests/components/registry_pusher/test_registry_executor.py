@@ -8,11 +8,15 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import channel_utils, standard_artifacts
 
 from components.artifacts import Preprocessing, Registration
-from components.content import content_hash
+from components.content import content_hash, git_commit
+from components.pusher.push import WITHDRAWN, withdraw
 from components.registry_pusher.component import RegistryPusher
 from components.registry_pusher.executor import Executor
 from components.registry_pusher.registry import Entry, get_registry, restore
 
+INTERVALS = {"accuracy": [0.9, 0.99]}
+SLICES = {"label": {"ripe": {"images": 1, "accuracy": 1.0}}}
+CARD = {"limits": "no plantains"}
 CONFIG = {"train": {"batch_size": 32}, "transform": {"image_size": [96, 96]}}
 
 
@@ -56,6 +60,7 @@ def inputs(tmp_path):
         "evaluation": artifact(
             standard_artifacts.ModelEvaluation,
             tmp_path / "evaluation",
+            {"metrics.json": {"intervals": {"overall": INTERVALS}, "slices": SLICES}},
             metrics={"accuracy": 0.96, "log_loss": 0.2},
         ),
         "blessing": artifact(
@@ -79,7 +84,7 @@ def inputs(tmp_path):
     }
 
 
-def register(inputs, tmp_path, kind="mlflow"):
+def register(inputs, tmp_path, kind="mlflow", champion="manual"):
     registration = artifact(Registration, tmp_path / "registration")
     spec = {
         "kind": kind,
@@ -94,6 +99,8 @@ def register(inputs, tmp_path, kind="mlflow"):
             "registry": json.dumps(spec),
             "pipeline_name": "bananas",
             "config": json.dumps(CONFIG),
+            "card": json.dumps(CARD),
+            "champion": champion,
             "code_version": "1",
         },
     )
@@ -121,6 +128,10 @@ def test_a_pushed_model_is_registered_with_its_lineage(inputs, tmp_path):
         module_handle="./modules/efficientnet_lite0",
         module_hash="abcd",
         metrics={"accuracy": 0.96, "log_loss": 0.2},
+        intervals=INTERVALS,
+        slices=SLICES,
+        git_commit=git_commit(),
+        card=CARD,
         blessed=True,
         blessing_reasons=["accuracy 0.96 is at least 0.9"],
         labels=["green", "ripe"],
@@ -130,6 +141,23 @@ def test_a_pushed_model_is_registered_with_its_lineage(inputs, tmp_path):
     (version,) = get_registry(spec).versions("my-bananas")
     assert (version.version, version.run_id) == ("1", "2026-11-24T20-00-00")
     assert restore(Path(registration.uri, "registration.json"), spec).created is False
+
+
+@pytest.mark.parametrize("champion", ["manual", "push"])
+def test_a_push_makes_the_champion_where_the_configuration_says_so(inputs, tmp_path, champion):
+    _, spec = register(inputs, tmp_path, champion=champion)
+    (version,) = get_registry(spec).versions("my-bananas")
+    assert ("champion" in version.aliases) is (champion == "push")
+
+
+def test_what_was_rolled_back_from_since_it_was_pushed_is_not_registered(inputs, tmp_path):
+    pushed = inputs["pushed_model"]
+    pushed.set_string_custom_property("pushed_destination", str(tmp_path / "serving" / "4"))
+    withdraw(tmp_path / "serving", pushed.get_string_custom_property("content_hash"))
+    registration, spec = register(inputs, tmp_path)
+    assert registration.get_int_custom_property("registered") == 0
+    assert registration.get_string_custom_property("reason") == WITHDRAWN
+    assert get_registry(spec).versions("my-bananas") == []
 
 
 @pytest.mark.parametrize("why", ["not pushed", "no registry"])

@@ -1,10 +1,12 @@
 """What MLflow's own loaders make of a registered model."""
 
 import dataclasses
+import io
 
 import pandas as pd
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from components.content import content_hash
 from components.registry_pusher.mlflow_registry import MlflowRegistry
@@ -37,6 +39,7 @@ def registered(tmp_path_factory):
     tf.saved_model.save(model, str(folder), signatures={"serving_default": model.answer})
     registry = MlflowRegistry(f"sqlite:///{tmp_path_factory.mktemp('runs')}/mlflow.db")
     entry = Entry("ripeness", content_hash(folder), str(folder), labels=["green", "ripe"])
+    entry = dataclasses.replace(entry, image_size=[60, 80])
     it = registry.register(dataclasses.replace(entry, pipeline="bananas"))
 
     import mlflow
@@ -63,3 +66,20 @@ def test_mlflow_pyfunc_answers_by_alias_for_tables_and_mappings(registered, capf
     assert table["probabilities"].tolist() == [[1, 0], [0, 1]]
     assert model.metadata.metadata["labels"] == ["green", "ripe"]
     assert "mismatch" not in capfd.readouterr().err
+
+
+def test_the_input_example_is_a_drawn_picture_that_the_model_takes(registered):
+    import mlflow.pyfunc
+    from mlflow.models import Model
+    from mlflow.models.utils import load_serving_example, validate_serving_input
+
+    uri = f"models:/{registered.name}/{registered.version}"
+    model = mlflow.pyfunc.load_model(uri)
+    (drawn,) = model.input_example["image_bytes"]
+    with Image.open(io.BytesIO(drawn)) as picture:
+        assert picture.size == (80, 60) and len(picture.getcolors(1 << 16)) > 10
+    assert model.predict(model.input_example)["label"].tolist() == [b"ripe"]
+    told = Model.load(uri)
+    assert told.load_input_example(uri)["image_bytes"].tolist() == [drawn]
+    asked = load_serving_example(uri)  # what one sends to `mlflow models serve`
+    assert validate_serving_input(uri, asked)["score"].tolist() == [1.0]

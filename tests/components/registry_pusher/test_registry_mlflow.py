@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.content import content_hash
 from components.pusher.push import push
-from components.registry_pusher import mlflow_registry, mlflow_sqlite
+from components.registry_pusher import mlflow_sqlite, mlflow_steps
 from components.registry_pusher.registry import (
     Entry,
     restore,
@@ -100,7 +100,7 @@ def test_the_quick_reading_and_mlflows_own_agree(registry, store, client, make_e
     client.set_registered_model_alias("ripeness", "champion", "1")
     client.create_model_version("ripeness", "somewhere", tags={"metrics": "mine"})
     quick = mlflow_sqlite.read_versions(store, "ripeness")
-    assert quick == mlflow_registry._versions(client, "ripeness")
+    assert quick == mlflow_steps.read_versions(client, "ripeness")
     assert [version.version for version, _ in quick] == ["4", "3", "1"]
     assert [version.aliases for version, _ in quick] == [[], ["challenger"], ["champion"]]
     assert (quick[0][0].blessed, quick[0][0].metrics) == (None, {})
