@@ -71,15 +71,15 @@ def test_mlflow_pyfunc_answers_by_alias_for_tables_and_mappings(registered, capf
 def test_the_input_example_is_a_drawn_picture_that_the_model_takes(registered):
     import mlflow.pyfunc
     from mlflow.models import Model
-    from mlflow.models.utils import validate_serving_input
+    from mlflow.models.utils import load_serving_example, validate_serving_input
 
     uri = f"models:/{registered.name}/{registered.version}"
     model = mlflow.pyfunc.load_model(uri)
     (drawn,) = model.input_example["image_bytes"]
     with Image.open(io.BytesIO(drawn)) as picture:
         assert picture.size == (80, 60) and len(picture.getcolors(1 << 16)) > 10
-    assert model.predict(model.input_example)["label"].tolist() == ["ripe"]
+    assert model.predict(model.input_example)["label"].tolist() == [b"ripe"]
     told = Model.load(uri)
     assert told.load_input_example(uri)["image_bytes"].tolist() == [drawn]
-    asked = told.get_serving_input(uri)  # what one sends to `mlflow models serve`
-    assert validate_serving_input(uri, asked)["label"].tolist() == ["ripe"]
+    asked = load_serving_example(uri)  # what one sends to `mlflow models serve`
+    assert validate_serving_input(uri, asked)["score"].tolist() == [1.0]
