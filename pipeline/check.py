@@ -24,7 +24,8 @@ from components.registry_pusher.addresses import (
     check_server,
     check_token,
 )
-from pipeline.config import Beam, Bound, Config
+from pipeline.config import Beam, Config
+from pipeline.config_gate import Bound
 from pipeline.places import Places
 
 SMALLEST_BATCH = 8

@@ -13,7 +13,7 @@ from components.errors import StoreError
 from components.files import names, remove, size
 from components.registry_pusher.registry import get_registry
 from pipeline import lineage
-from pipeline.config import Push
+from pipeline.config_push import Push
 from pipeline.places import Places
 
 _VERDICTS = ("ModelBlessing", "InfraBlessing")  # a few bytes each, by which a baseline is found

@@ -7,7 +7,8 @@ from typing import Any
 from components.errors import ConfigError
 from components.files import in_bucket
 from components.registry_pusher.addresses import address_of
-from pipeline.config import Config, Push
+from pipeline.config import Config
+from pipeline.config_push import Push
 
 
 @dataclasses.dataclass(frozen=True)

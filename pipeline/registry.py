@@ -9,7 +9,7 @@ from components.errors import ConfigError, RegistryError, nearest
 from components.pusher.push import newest
 from components.registry_pusher.registry import Entry, ModelVersion, Registry, get_registry
 from pipeline import lineage
-from pipeline.config import Push
+from pipeline.config_push import Push
 from pipeline.places import Places
 from pipeline.stores import open_store
 

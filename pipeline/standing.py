@@ -9,7 +9,7 @@ from components.errors import ConfigError, RegistryError, nearest
 from components.files import absolute, exists, names, read_json
 from components.pusher.versions import RECORD
 from components.registry_pusher.registry import ModelVersion, get_registry
-from pipeline.config import Push
+from pipeline.config_push import Push
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
 from pipeline.tracing import Model, Trace

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from components.errors import ConfigError
 from components.evaluator.metrics import METRICS
-from pipeline.config import Beam, Config, Metric, config_hash
+from pipeline.config import Beam, Config, config_hash
 from pipeline.config_file import load_config
+from pipeline.config_gate import Metric
 from pipeline.config_text import config_text
 
 SMALLEST = {"name": "task", "data": {"source": "./images"}}

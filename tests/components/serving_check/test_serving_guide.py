@@ -112,7 +112,7 @@ def test_a_wrong_request_is_refused(stub, model, input_, code):
 
 
 def test_the_limits_are_keys_of_the_configuration():
-    from pipeline.config import Serving
+    from pipeline.config_gate import Serving
 
     (said,) = [yaml.safe_load(each)["serving"] for each in blocks("yaml")]
     assert set(said) == set(Serving.model_fields)
