@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from components.errors import EvaluationError, nearest
-from components.evaluator.decision import Comparison
+from components.evaluator.checks import Comparison
 from components.evaluator.intervals import (
     DRAWS,
     Interval,

@@ -12,7 +12,8 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components.evaluator import damaged, predictions, robustness, tfma_files
-from components.evaluator.decision import Decision, Found, decide
+from components.evaluator.checks import Found
+from components.evaluator.decision import Decision, decide
 from components.evaluator.evaluation import PICTURE_SIZE, Evaluation, Rows, evaluate
 from components.files import remove, split_files, write_json
 from components.progress import Progress

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from components.evaluator.decision import Check, Found, Threshold, absolute, figures
+from components.evaluator.checks import Check, Found, Threshold, absolute, figures
 from components.evaluator.metrics import LOWER_IS_BETTER, Judged, classification_metrics
 
 SEVERITIES = (1, 2, 3, 4, 5)

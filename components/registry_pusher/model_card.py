@@ -70,8 +70,8 @@ def _call(entry: "Entry") -> str:
         'answer = tf.saved_model.load(FOLDER).signatures["serving_default"]\n'
         'answer(image_bytes=tf.constant([open("picture.jpg", "rb").read()]))\n'
         "```\n\n"
-        "It gives, a picture, `label`, its probability `score`, `error` (empty, or why it cannot be "
-        "read), and `probabilities` of all classes in this order: "
+        "It gives, a picture, `label`, its probability `score`, `error` (empty, or why it cannot "
+        "be read), and `probabilities` of all classes in this order: "
         f"{_listed(entry.labels, MOST_LABELS)}."
     )
 

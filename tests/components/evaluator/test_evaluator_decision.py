@@ -1,6 +1,7 @@
 import pytest
 
-from components.evaluator.decision import Check, Comparison, Decision, Found, decide, figures
+from components.evaluator.checks import Check, Comparison, Found, figures
+from components.evaluator.decision import Decision, decide
 
 
 def compared(ours, theirs, images=450, new_classes=(), chance=None, metric="accuracy"):
