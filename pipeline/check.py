@@ -15,6 +15,7 @@ from components.backbone.handles import (
     resolve,
 )
 from components.errors import BackboneError, ConfigError, nearest
+from components.evaluator.slice_checks import split_key
 from components.image_example_gen.sources import check_listing, list_spans, resolve_spans
 from components.image_transform.policies import own_ops
 from components.importing import import_object
@@ -83,7 +84,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
             for phase in config.train.phases
         ],
         "thresholds": _thresholds(config),
-        "warnings": find_warnings(config),
+        "warnings": [*find_warnings(config), *_empty_slices(config, listing)],
         "destination": places.serving(config.push.destination),
         "registry": registry,
     }
@@ -175,7 +176,7 @@ def check_module(config: Config) -> None:
 
 def _check_slices(config: Config, listing: Any) -> None:
     columns = {"label", "picture_size", *listing.columns}
-    sliced = [key.partition("=")[0] for key in config.evaluate.slice_thresholds]
+    sliced = [split_key(key, columns)[0] for key in config.evaluate.slice_thresholds]
     for key, names in (("slices", config.evaluate.slices), ("slice_thresholds", sliced)):
         for name in names:
             if name not in columns:
@@ -183,6 +184,20 @@ def _check_slices(config: Config, listing: Any) -> None:
                     f"evaluate.{key}: the data has no column {name!r}; "
                     f"it has: {', '.join(sorted(columns))}"
                 )
+
+
+def _empty_slices(config: Config, listing: Any) -> list[str]:
+    """A sentence for each part of the test split that is judged and has no picture to judge by."""
+    said = []
+    for key in config.evaluate.slice_thresholds:
+        name, value = split_key(key, {"label", "picture_size", *listing.columns})
+        if value is None or name == "picture_size":
+            continue
+        values = {e.label if name == "label" else e.columns.get(name, "") for e in listing.entries}
+        if value not in values:
+            known = nearest(value, sorted(values))
+            said.append(f"evaluate.slice_thresholds.{key}: no picture has that {name}{known}")
+    return said
 
 
 def _part(train: str | tuple[str, ...]) -> str:

@@ -73,7 +73,10 @@ class Robustness(Section):
         3, ge=1, le=5, description="Up to which severity the thresholds hold; all are measured."
     )
     max_images: int = Field(
-        200, ge=1, description="Test pictures taken; each is asked about 20 times and once clean."
+        200,
+        ge=1,
+        le=2000,  # all are kept in memory, some 2 MB each
+        description="Test pictures taken; each is asked about 20 times and once clean.",
     )
     thresholds: dict[Metric, DamagedThreshold] = Field(
         {"accuracy": DamagedThreshold(no_worse_than_clean_by=0.2)},
@@ -107,14 +110,18 @@ class Evaluate(Section):
     min_images: int = Field(
         20,
         ge=1,
-        description="Test images that a slice's value needs to be judged; with fewer, judgement is "
-        "withheld, which the reasons say.",
+        description="Test images that a slice's value needs to be judged, those of one group "
+        "counted once; with fewer, judgement is withheld, which the reasons say.",
     )
     on_tie: Literal["push", "keep"] = Field(
         "push",
         description="What follows where candidate and latest blessed model know the same classes "
         "and no metric with no_worse_than_blessed_by is better by more than chance: 'push' takes "
         "the newer one, 'keep' the blessed.",
+    )
+    may_lose_classes: bool = Field(
+        False,
+        description="Whether a model that lacks a class of the blessed model's can be blessed.",
     )
     robustness: Robustness | None = Field(None, description=Robustness.__doc__)
 
@@ -123,6 +130,22 @@ class Evaluate(Section):
         _fit(self.thresholds, "thresholds")
         for key, thresholds in self.slice_thresholds.items():
             _fit(thresholds, f"slice_thresholds.{key}")
+            areas = {"roc_auc", "pr_auc"} & {*thresholds}
+            if areas and key.partition("=")[0] == "label":
+                raise ValueError(
+                    f"slice_thresholds.{key}: {', '.join(sorted(areas))} says nothing of one "
+                    "label; ask for accuracy there, which is its recall"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _a_tie_needs_a_comparison(self) -> "Evaluate":
+        compared = (t.no_worse_than_blessed_by is not None for t in self.thresholds.values())
+        if self.on_tie == "keep" and not any(compared):
+            raise ValueError(
+                "on_tie: keep needs a metric to compare by; give one in thresholds its "
+                "no_worse_than_blessed_by"
+            )
         return self
 
 

@@ -140,7 +140,7 @@ def slices(run: Run, summary: dict[str, Any]) -> list[dict[str, Any]]:
     for name, values in (said.get("slices") or {}).items():
         if name == "label" and said.get("confusion"):
             continue
-        metrics = list(dict.fromkeys(metric for row in values.values() for metric in row))[:8]
+        metrics = list(dict.fromkeys(metric for row in values.values() for metric in row))[:12]
         rows = [(value or "(none)", [row.get(m) for m in metrics]) for value, row in values.items()]
         tables.append(
             {"name": name, "metrics": metrics, "total": len(rows), "rows": rows[:MOST_ROWS]}

@@ -69,7 +69,6 @@ def _warnings(run: Run) -> list[str]:
 
 def blessing(run: Run) -> dict[str, Any]:
     """Returns blessed, blessing_reasons, checks of both gates: Evaluator's and ServingCheck's."""
-    reasons: list[str] = []
     checks: list[dict[str, str]] = []
     passed = []
     for node, key, file, verdict in (
@@ -79,8 +78,9 @@ def blessing(run: Run) -> dict[str, Any]:
         artifact = run.output(node, key)
         said = artifact.json(file) if artifact else None
         passed.append(bool(said and said[verdict]))
-        reasons += said["reasons"] if said else []
         checks += _checks(said, passed[-1]) if said else []
+    checks.sort(key=lambda check: ("failed", "withheld", "tie", "passed").index(check["state"]))
+    reasons = [check["sentence"] for check in checks]
     return {"blessed": all(passed), "blessing_reasons": reasons, "checks": checks}
 
 

@@ -13,6 +13,8 @@ _MOST_NAMES = 8
 
 State = Literal["passed", "tie", "withheld", "failed"]
 Threshold = Mapping[str, float | None]
+BOUNDS = ("at_least", "at_most", "no_worse_than_blessed_by")
+"""What a threshold may hold, in the order of `check_threshold`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,16 +38,20 @@ class Comparison:
     Attributes:
       candidate, blessed: metric values by name.
       images: how many images that were; with 0 there is nothing to compare.
-      new_classes: labels that the blessed model does not know, left out here.
+      new_classes: what the blessed model does not know; images of these labels are left out here.
+      lost_classes: what only the blessed model knows.
       differences: by metric, the 95 % interval of candidate minus blessed; a metric without one is
         taken at its word.
+      enough: whether these are enough images to say anything of a difference.
     """
 
     candidate: Mapping[str, float]
     blessed: Mapping[str, float]
     images: int
     new_classes: tuple[str, ...] = ()
+    lost_classes: tuple[str, ...] = ()
     differences: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    enough: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Found:
       metrics: values by name; None where a metric says nothing of these images.
       intervals: by metric, its 95 % interval; as far as they are known.
       comparison: with the latest blessed model; None where there is none.
-      images: how many there are.
+      images: how many groups of images there are.
     """
 
     metrics: Mapping[str, float | None]
@@ -89,8 +95,9 @@ def absolute(where: str, name: str, found: Found, word: str, bound: float) -> Ch
       bound: the last value that passes.
     """
     value = found.metrics[name]
-    if value is None:
-        return Check("withheld", f"{where}{name} says nothing of these images: not judged")
+    if value is None:  # of a part that is a matter of its images; of the whole, of the gate
+        state: State = "withheld" if where else "failed"
+        return Check(state, f"{where}{name} says nothing of these images: not judged")
     shown, limit = figures([value, bound])
     interval = _interval(found.intervals.get(name), shown)
     if word == "at_least":
@@ -113,6 +120,12 @@ def _relative(
         return Check("withheld", f"{where}{name} says nothing of these images: not compared")
     ours, theirs = comparison.candidate[name], comparison.blessed[name]
     shown, blessed, by, bound = figures([ours, theirs, abs(ours - theirs), allowed])
+    if not comparison.enough:
+        return Check(
+            "withheld" if where else "tie",  # of the whole, `on_tie` says what follows
+            f"{where}{name} {shown} and the blessed model's {blessed}: {comparison.images} images "
+            "are too few to compare by",
+        )
     worse, (low, high) = worsening(name, comparison)
 
     def chance(first: float, last: float) -> str:

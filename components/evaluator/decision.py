@@ -52,6 +52,7 @@ def decide(
     fewest: int = 1,
     why_none: str = "there is no blessed model yet",
     on_tie: str = "push",
+    may_lose_classes: bool = False,
 ) -> Decision:
     """Holds the metrics against the thresholds.
 
@@ -66,14 +67,15 @@ def decide(
         counts as met.
       slice_thresholds: the same for parts of it, by "slice" (each of its values) or "slice=value".
       slices: {slice: {value: found}}.
-      fewest: images that a slice's value needs to be judged.
+      fewest: groups of images that a slice's value needs to be judged.
       why_none: why there is no comparison, as a clause.
       on_tie: what follows where no compared metric of the whole test split is better and none is
         refused, and the two know the same classes: "push" blesses the candidate, "keep" does not.
+      may_lose_classes: whether a candidate that lacks a class of the blessed model's can pass.
 
     Returns:
-      The decision. Without any threshold nothing is blessed, as in TFX: a gate that someone
-      forgot to set must not stand open.
+      The decision. Without any threshold nothing is blessed, as in TFX, nor where none of them
+      could be judged: a gate that someone forgot to set must not stand open.
 
     Raises:
       KeyError: a threshold names a metric that does not exist.
@@ -84,13 +86,15 @@ def decide(
         for check in check_threshold("", name, threshold, found, why_none)
     ]
     for key, asked in sorted((slice_thresholds or {}).items()):
-        checks += check_slices(key, asked, slices or {}, fewest)
+        checks += check_slices(key, asked, slices or {}, fewest, why_none)
     if not checks:
         sentence = "no threshold is set: give evaluate.thresholds one, such as at_least: 0"
         return Decision(False, [Check("failed", sentence)])
+    if all(check.state == "withheld" for check in checks):
+        checks.append(Check("failed", "none of what evaluate asks could be judged"))
     if on_tie == "keep" and (tie := _tie(thresholds, found.comparison)):
         checks.append(tie)
-    checks += _new_classes(thresholds, found.comparison)
+    checks += _classes(thresholds, found.comparison, may_lose_classes)
     return Decision(not any(map(_refuses, checks)), sorted(checks, key=_urgency))
 
 
@@ -111,7 +115,8 @@ def _tie(thresholds: Mapping[str, Threshold], comparison: Comparison | None) -> 
         for name, threshold in sorted(thresholds.items())
         if threshold.get("no_worse_than_blessed_by") is not None and name in comparison.candidate
     ]
-    if not compared or any(worsening(name, comparison)[1][1] < -ROUNDING for name in compared):
+    better = (worsening(name, comparison)[1][1] < -ROUNDING for name in compared)
+    if not compared or (comparison.enough and any(better)):
         return None
     return Check(
         "failed",
@@ -119,14 +124,23 @@ def _tie(thresholds: Mapping[str, Threshold], comparison: Comparison | None) -> 
     )
 
 
-def _new_classes(thresholds: Mapping[str, Threshold], comparison: Comparison | None) -> list[Check]:
-    compared = any(t.get("no_worse_than_blessed_by") is not None for t in thresholds.values())
-    if not (compared and comparison and comparison.images and comparison.new_classes):
+def _classes(
+    thresholds: Mapping[str, Threshold], comparison: Comparison | None, may_lose_classes: bool
+) -> list[Check]:
+    """What is to be said of classes that only one of the two models knows."""
+    if comparison is None:
         return []
-    return [
-        Check(
-            "passed",
-            f"the blessed model does not know {some_of(comparison.new_classes)}: compared on the "
-            f"other {comparison.images} test images",
-        )
-    ]
+    checks = []
+    if comparison.lost_classes:
+        lost = f"no longer knows {some_of(comparison.lost_classes)}, which the blessed model does"
+        if may_lose_classes:
+            checks.append(Check("passed", f"it {lost}"))
+        else:
+            way_out = "set evaluate.may_lose_classes: true if that is meant"
+            checks.append(Check("failed", f"it {lost}; {way_out}"))
+    compared = any(t.get("no_worse_than_blessed_by") is not None for t in thresholds.values())
+    if compared and comparison.images and comparison.new_classes:
+        new = some_of(comparison.new_classes)
+        sentence = f"the blessed model does not know {new}: compared on the other "
+        checks.append(Check("passed", f"{sentence}{comparison.images} test images"))
+    return checks

@@ -14,6 +14,7 @@ from components.errors import EvaluationError, nearest
 from components.evaluator.checks import Comparison
 from components.evaluator.intervals import (
     DRAWS,
+    FEWEST_GROUPS,
     Interval,
     differences,
     draw,
@@ -150,7 +151,7 @@ def evaluate(
       baseline: of the latest blessed model, or None where there is none; its probabilities finite.
       slices: "label", PICTURE_SIZE, or names of columns.
       compared: those of `slices` in which the two models are compared, too.
-      fewest: images that a slice's value needs to be given intervals and to be compared.
+      fewest: groups of images that a slice's value needs to be given intervals and to be compared.
       seed: of the bootstrap.
       draws: of the bootstrap.
 
@@ -158,14 +159,15 @@ def evaluate(
       The evaluation; its `metrics`, see metrics.py for what each value is, hold
         overall: metrics over all images.
         classes: {label: {precision, recall, f1, support, roc_auc, pr_auc}}.
-        slices: {slice: {value: {images, metrics…}}}.
+        slices: {slice: {value: {images, groups, metrics…}}}.
         intervals: {overall: {metric: [low, high]}, classes: {label: {precision…: [low, high]}},
           slices: {slice: {value: {metric: [low, high]}}}}: 95 % bootstrap intervals.
         confusion: {labels, counts}: counts[i][j] images of labels[i] taken for labels[j].
         baseline: the blessed model's metrics, or None.
-        comparison: {images, overall, differences, new_classes}, or None: on how many images, those
-          whose label the blessed model knows, `baseline` was computed, the candidate's metrics on
-          just these, the interval of candidate minus baseline, and the labels of the others.
+        comparison: {images, overall, differences, new_classes, lost_classes}, or None: on how many
+          images, those whose label the blessed model knows, `baseline` was computed, the
+          candidate's metrics on just these, the interval of candidate minus baseline, and the
+          classes that only the candidate, or only the baseline, knows.
 
     Raises:
       EvaluationError: there are no images, a slice names no column, or the candidate gives
@@ -184,27 +186,34 @@ def evaluate(
     names = vocabulary(rows, candidate)
     judged = Judged.of(_indices(rows.labels, names), candidate.over(names))
     drawn = draw(rows.groups, seed, draws)
+    groups = np.unique(np.asarray(rows.groups, dtype=str), return_inverse=True)[1]
     parts = {name: _parts(rows.slice_values(name)) for name in slices}
     pair = _Pair.of(rows, candidate, baseline) if baseline else None
-    comparison = pair.compare(drawn, np.ones(len(rows.labels), bool)) if pair else None
+    everything = np.arange(len(rows.labels))
+    comparison = pair.compare(drawn, everything, groups, FEWEST_GROUPS) if pair else None
+    enough = _count(groups, everything) >= FEWEST_GROUPS
     metrics = {
         "overall": classification_metrics(judged),
         "classes": per_class_metrics(judged, names),
         "slices": {
             name: {
-                value: {"images": int(part.sum()), **classification_metrics(judged.part(part))}
+                value: {
+                    "images": len(part),
+                    "groups": _count(groups, part),
+                    **classification_metrics(judged.part(part)),
+                }
                 for value, part in of_value.items()
             }
             for name, of_value in parts.items()
         },
         "intervals": {
-            "overall": intervals(samples(judged, drawn)),
-            "classes": _class_intervals(judged, drawn, names),
+            "overall": intervals(samples(judged, drawn)) if enough else {},
+            "classes": _class_intervals(judged, drawn, names) if enough else {},
             "slices": {
                 name: {
                     value: intervals(samples(judged.part(part), drawn[:, part]))
                     for value, part in of_value.items()
-                    if part.sum() >= fewest
+                    if _count(groups, part) >= max(fewest, FEWEST_GROUPS)
                 }
                 for name, of_value in parts.items()
             },
@@ -217,13 +226,14 @@ def evaluate(
             "overall": dict(comparison.candidate),
             "differences": dict(comparison.differences),
             "new_classes": list(comparison.new_classes),
+            "lost_classes": list(comparison.lost_classes),
         },
     }
     by_slice = {
         name: {
-            value: pair.compare(drawn, part)
+            value: pair.compare(drawn, part, groups, max(fewest, FEWEST_GROUPS), len(parts[name]))
             for value, part in parts[name].items()
-            if part.sum() >= fewest
+            if _count(groups, part) >= fewest
         }
         for name in compared
         if pair
@@ -236,41 +246,59 @@ class _Pair:
     """Candidate and baseline on the K images whose label the baseline knows.
 
     Attributes:
-      known: [N] bool, which these are.
-      labels: N, of all images.
+      known: [N] positions among the K, or -1.
+      new, lost: classes that only the candidate, or only the baseline, knows.
       ours, theirs: of the K.
     """
 
     known: np.ndarray
-    labels: np.ndarray
+    new: tuple[str, ...]
+    lost: tuple[str, ...]
     ours: Judged | None
     theirs: Judged | None
 
     @classmethod
     def of(cls, rows: Rows, candidate: Scores, baseline: Scores) -> "_Pair":
-        known, labels = np.isin(rows.labels, baseline.classes), np.array(rows.labels)
-        if not known.any():
-            return cls(known, labels, None, None)
+        there = np.isin(rows.labels, baseline.classes)
+        known = np.where(there, np.cumsum(there) - 1, -1)
+        new = tuple(sorted({*candidate.classes, *rows.labels} - {*baseline.classes}))
+        lost = tuple(sorted({*baseline.classes} - {*candidate.classes}))
+        if not there.any():
+            return cls(known, new, lost, None, None)
         names = vocabulary(rows, candidate, baseline)
-        indices = _indices(rows.labels, names)[known]
+        indices = _indices(rows.labels, names)[there]
         ours, theirs = (
-            Judged.of(indices, model.over(names)[known]) for model in (candidate, baseline)
+            Judged.of(indices, model.over(names)[there]) for model in (candidate, baseline)
         )
-        return cls(known, labels, ours, theirs)
+        return cls(known, new, lost, ours, theirs)
 
-    def compare(self, drawn: np.ndarray, part: np.ndarray) -> Comparison:
-        """Compares the two on a part of the images, a mask [N]."""
-        new = tuple(sorted(set(self.labels[part & ~self.known].tolist())))
-        both = part & self.known
-        if self.ours is None or self.theirs is None or not both.any():
-            return Comparison({}, {}, 0, new)
-        ours, theirs = (judged.part(both[self.known]) for judged in (self.ours, self.theirs))
+    def compare(
+        self, drawn: np.ndarray, part: np.ndarray, groups: np.ndarray, fewest: int, looks: int = 1
+    ) -> Comparison:
+        """Compares the two on a part of the images.
+
+        Args:
+          drawn: from `draw`.
+          part: positions of the images.
+          groups: [N], each image's.
+          fewest: groups that are needed to say anything of a difference.
+          looks: see `differences`.
+        """
+        both = part[self.known[part] >= 0]
+        if self.ours is None or self.theirs is None or not len(both):
+            return Comparison({}, {}, 0, self.new, self.lost)
+        ours, theirs = (judged.part(self.known[both]) for judged in (self.ours, self.theirs))
+        enough = _count(groups, both) >= fewest
         return Comparison(
             _numbers(classification_metrics(ours)),
             _numbers(classification_metrics(theirs)),
-            int(both.sum()),
-            new,
-            differences(samples(ours, drawn[:, both]), samples(theirs, drawn[:, both])),
+            len(both),
+            self.new,
+            self.lost,
+            differences(samples(ours, drawn[:, both]), samples(theirs, drawn[:, both]), looks)
+            if enough
+            else {},
+            enough,
         )
 
 
@@ -279,9 +307,17 @@ def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _parts(values: Sequence[str]) -> dict[str, np.ndarray]:
-    """The images of each value, as masks [N]; the values sorted."""
-    distinct, which = np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)
-    return {str(value): which == i for i, value in enumerate(distinct)}
+    """The positions of each value's images, in order; the values sorted."""
+    distinct, which, counts = np.unique(
+        np.asarray(values, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )
+    positions = np.split(np.argsort(which, kind="stable"), np.cumsum(counts)[:-1])
+    return dict(zip(map(str, distinct), positions, strict=True))
+
+
+def _count(groups: np.ndarray, part: np.ndarray) -> int:
+    """How many groups the images of a part belong to."""
+    return len(np.unique(groups[part]))
 
 
 def _class_intervals(

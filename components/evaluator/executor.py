@@ -14,7 +14,8 @@ from tfx.utils import io_utils, path_utils
 from components.evaluator import damaged, predictions, robustness, tfma_files
 from components.evaluator.checks import Found
 from components.evaluator.decision import Decision, decide
-from components.evaluator.evaluation import PICTURE_SIZE, Evaluation, Rows, evaluate
+from components.evaluator.evaluation import PICTURE_SIZE, Evaluation, evaluate
+from components.evaluator.slice_checks import split_key
 from components.files import remove, split_files, write_json
 from components.progress import Progress
 from components.records import read_records
@@ -35,8 +36,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         baseline = next(iter(input_dict.get("baseline_model") or []), None)
         asked, seed = json.loads(exec_properties["evaluate"]), exec_properties["seed"]
-        compared = [key.partition("=")[0] for key in asked["slice_thresholds"]]
-        slices = list(dict.fromkeys([*asked["slices"], *compared]))
 
         files = split_files(artifact_utils.get_split_uri([examples], "test"))
         rows, scores = predictions.predict(
@@ -46,6 +45,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         for name in examples.get_json_value_custom_property("columns") or []:
             rows.add_column(name)
+        known = {"label", PICTURE_SIZE, *rows.columns}
+        compared = [split_key(key, known)[0] for key in asked["slice_thresholds"]]
+        slices = list(dict.fromkeys([*asked["slices"], *compared]))
         if PICTURE_SIZE in slices:
             rows.add_picture_sizes(_sizes(artifact_utils.get_split_uri([facts], "test")))
         candidate, blessed = scores[0], scores[1] if baseline else None
@@ -57,7 +59,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         found = evaluate(
             rows, candidate, blessed, slices, compared=compared, fewest=fewest, seed=seed
         )
-        whole, parts = _found(found, rows)
+        whole, parts = _found(found)
         decision = decide(
             asked["thresholds"],
             whole,
@@ -66,6 +68,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             fewest=fewest,
             why_none=why_none,
             on_tie=asked["on_tie"],
+            may_lose_classes=asked["may_lose_classes"],
         )
         if asked["robustness"]:
             found.metrics["robustness"] = damaged.measure(
@@ -113,17 +116,17 @@ def _sizes(folder: str) -> dict[str, tuple[int, int]]:
     return sizes
 
 
-def _found(evaluation: Evaluation, rows: Rows) -> tuple[Found, dict[str, dict[str, Found]]]:
+def _found(evaluation: Evaluation) -> tuple[Found, dict[str, dict[str, Found]]]:
     """What `decide` is asked about: the whole test split, and each slice by value."""
     metrics, ranges = evaluation.metrics, evaluation.metrics["intervals"]
-    whole = Found(metrics["overall"], ranges["overall"], evaluation.comparison, len(rows.ids))
+    whole = Found(metrics["overall"], ranges["overall"], evaluation.comparison)
     return whole, {
         name: {
             value: Found(
                 said,
                 ranges["slices"][name].get(value, {}),
                 evaluation.slices.get(name, {}).get(value),
-                said["images"],
+                said["groups"],
             )
             for value, said in of_value.items()
         }

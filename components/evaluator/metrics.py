@@ -29,9 +29,9 @@ METRICS = (
 )
 LOWER_IS_BETTER = frozenset({"log_loss", "expected_calibration_error"})
 
-# A true label's probability below this counts as this, so that one sure mistake stays finite;
-# Keras' and so TFMA's bound.
-SMALLEST_PROBABILITY = 1e-7
+# A true label's probability below this counts as this, so that one sure mistake stays finite:
+# scikit-learn's bound for probabilities in float32. (Keras, and so TFMA, has 1e-7.)
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).eps)
 # Of equal width, as in Guo et al. 2017 (arXiv 1706.04599), section 2.
 CALIBRATION_BINS = 15
 
@@ -75,7 +75,7 @@ class Judged:
         )
 
     def part(self, chosen: np.ndarray) -> "Judged":
-        """The images that a mask [N] or positions choose."""
+        """The images at the chosen positions."""
         values = (getattr(self, field.name)[chosen] for field in dataclasses.fields(self))
         return Judged(*values)
 

@@ -21,8 +21,6 @@ _JPEG_QUALITY = (75, 50, 35, 25, 15)
 _BLUR_SIGMA = (0.5, 1.0, 1.5, 2.0, 3.0)  # pixels, of a picture whose shorter side has 224
 _BRIGHTNESS = (1.1, 1.2, 1.35, 1.5, 1.75)
 _NOISE_SIGMA = (0.02, 0.04, 0.06, 0.09, 0.12)  # of 1
-# The damage is relative to the side, so that large pictures may be reduced first: cheaper by far.
-_LARGEST_SIDE = 512
 _ROUNDING = 1e-9
 
 
@@ -59,9 +57,12 @@ def encoded(picture: Image.Image, form: str = "PNG", **how: Any) -> bytes:
     return held.getvalue()
 
 
-def reduced(picture: Image.Image) -> Image.Image:
-    """The picture, its shorter side at most 512 pixels."""
-    scale = _LARGEST_SIDE / min(picture.size)
+def reduced(picture: Image.Image, side: int) -> Image.Image:
+    """The picture, its shorter side at most so many pixels: what follows is cheaper by far.
+
+    The damage is relative to the side, or, as noise and JPEG, finer where the picture is larger.
+    """
+    scale = side / min(picture.size)
     if scale >= 1:
         return picture
     width, height = (max(round(side * scale), 1) for side in picture.size)

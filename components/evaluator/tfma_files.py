@@ -20,7 +20,7 @@ CANDIDATE, BASELINE = "candidate", "baseline"
 # Of 10,000 rows and two models, TFMA takes 10 s with 10 slice values and classes, 30 s with 100 and
 # 200 s with 1,000. A slice that goes beyond this many values stands in metrics.json only.
 MOST_SLICE_VALUES = 50
-# Names with a slash in front cannot be the columns of a manifest.
+# Slices by a column whose name begins with a slash stand in metrics.json only.
 _LABEL = "/label"
 _ROWS = 1000
 
@@ -62,6 +62,8 @@ def write_tfma(
 def _few_enough(values: dict[str, list[str]]) -> dict[str, list[str]]:
     kept, room = {}, MOST_SLICE_VALUES
     for name, column in values.items():
+        if name.startswith("/"):
+            continue
         distinct = len(set(column))
         if distinct <= room:
             kept[name] = column

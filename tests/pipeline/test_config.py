@@ -85,12 +85,19 @@ def test_an_unknown_metric_is_said_with_those_there_are(write):
             "{roc_auc: {at_most: 0.1}}",
             "thresholds.roc_auc: more of it is better; write at_least",
         ),
+        ("slice_thresholds.label", "{roc_auc: {at_least: 0.1}}", "says nothing of one label"),
+        ("robustness.max_images", "5000", "less than or equal to 2000"),
         ("robustness.corruptions", "[rain]", "input should be 'jpeg', 'blur', 'brightness' or"),
         ("robustness.corruptions", "[]", "evaluate.robustness.corruptions"),
     ],
 )
 def test_a_bound_stands_on_the_side_from_which_a_metric_is_reached(write, key, value, message):
     assert message in refusal(write(SMALLEST), f"evaluate.{key}={value}")
+
+
+def test_a_tie_that_nothing_is_compared_for_is_refused(write):
+    alone = "evaluate.thresholds={accuracy: {at_least: 0.5}}"
+    assert "on_tie: keep needs a metric" in refusal(write(SMALLEST), alone, "evaluate.on_tie=keep")
 
 
 def test_the_metrics_of_thresholds_are_those_that_are_counted():

@@ -2,11 +2,12 @@ import pytest
 
 from components.evaluator.checks import Check, Comparison, Found, figures
 from components.evaluator.decision import Decision, decide
+from components.evaluator.slice_checks import split_key
 
 
 def compared(ours, theirs, images=450, new_classes=(), chance=None, metric="accuracy"):
     differences = {metric: chance} if chance else {}
-    return Comparison({metric: ours}, {metric: theirs}, images, new_classes, differences)
+    return Comparison({metric: ours}, {metric: theirs}, images, new_classes, (), differences)
 
 
 def found(accuracy, comparison=None, interval=None, images=450):
@@ -32,7 +33,7 @@ NO_WORSE = {"accuracy": {"at_least": None, "no_worse_than_blessed_by": 0.005}}
         (AT_LEAST, found(432 / 450), "passed", "accuracy 0.960 is at least 0.960"),
         (AT_LEAST, found(0.938), "failed", "accuracy 0.938 is below 0.960"),
         (AT_LEAST, found(0.9598), "failed", "accuracy 0.9598 is below 0.9600"),
-        (AT_LEAST, found(None), "withheld", "accuracy says nothing of these images: not judged"),
+        (AT_LEAST, found(None), "failed", "accuracy says nothing of these images: not judged"),
         (
             NO_WORSE,
             found(0.971, compared(0.971, 0.978)),
@@ -205,6 +206,62 @@ def test_a_slice_with_too_few_images_is_not_judged_and_that_is_said():
     assert decide(AT_LEAST, found(0.97), nowhere, {"site": {}}, fewest=20).reasons[0] == (
         "site: too few images to judge, 20 are needed: moon (0)"
     )
+
+
+def test_a_slice_is_meant_by_the_longest_name_that_fits():
+    assert split_key("camera", {"camera"}) == ("camera", None)
+    assert split_key("camera=a=b", {"camera"}) == ("camera", "a=b")
+    assert split_key("a=b", {"a=b"}) == ("a=b", None)
+    assert split_key("a=b=c", {"a", "a=b"}) == ("a=b", "c")
+    assert split_key("camera=", {"camera"}) == ("camera", "")
+    assert split_key("nothing=c", {"camera"}) == ("nothing", "c")
+
+
+def test_images_without_a_value_are_a_part_of_their_own():
+    slices = {"site": {"": found(0.5), "north": found(1.0)}}
+    decision = decide(AT_LEAST, found(0.97), {"site=": {"accuracy": {"at_least": 0.8}}}, slices)
+    assert decision.reasons[0] == "site (none): accuracy 0.500 is below 0.800"
+    assert len(decision.checks) == 2
+
+
+def test_a_gate_of_which_nothing_can_be_judged_does_not_stand_open():
+    nowhere = {"site=moon": {"accuracy": {"at_least": 0.5}}}
+    decision = decide({}, found(0.97), nowhere, {"site": {"north": found(1.0)}})
+    assert not decision.blessed
+    assert decision.reasons[0] == "none of what evaluate asks could be judged"
+
+
+def test_a_comparison_on_few_images_is_a_tie_and_of_a_slice_withheld():
+    few = Comparison({"accuracy": 0.0}, {"accuracy": 1.0}, 3, enough=False)
+    said = "accuracy 0.000 and the blessed model's 1.000: 3 images are too few to compare by"
+    whole = decide(NO_WORSE, found(0.0, few))
+    assert whole.blessed and whole.checks == [Check("tie", said)]
+    assert not decide(NO_WORSE, found(0.0, few), on_tie="keep").blessed
+    part = decide(AT_LEAST, found(0.97), {"site": NO_WORSE}, {"site": {"moon": found(0.0, few)}})
+    assert part.checks[0] == Check("withheld", f"site moon: {said}")
+
+
+def test_a_model_that_lost_a_class_passes_only_where_that_is_allowed():
+    lost = Comparison({"accuracy": 0.98}, {"accuracy": 0.9}, 100, lost_classes=("plum",))
+    decision = decide(NO_WORSE, found(0.98, lost))
+    assert not decision.blessed
+    assert decision.reasons[0] == (
+        "it no longer knows plum, which the blessed model does; "
+        "set evaluate.may_lose_classes: true if that is meant"
+    )
+    assert decide(NO_WORSE, found(0.98, lost), may_lose_classes=True).blessed
+
+
+def test_the_worst_of_a_slice_is_the_one_that_fell_most():
+    thresholds = {"label": {"accuracy": {"no_worse_than_blessed_by": 0.2}}}
+    slices = {
+        "label": {
+            "ant": found(0.9, compared(0.9, 0.99, chance=(-0.15, -0.05))),
+            "bee": found(0.7, compared(0.7, 0.72, chance=(-0.04, -0.01))),
+        }
+    }
+    reason = decide(AT_LEAST, found(0.97), thresholds, slices).reasons[-1]
+    assert reason.startswith("label: 2 values alike, the worst label ant: accuracy 0.900 is 0.090")
 
 
 def test_further_checks_can_refuse_a_blessed_model():

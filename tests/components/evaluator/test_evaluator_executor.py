@@ -63,6 +63,7 @@ def evaluate(
                     "slice_thresholds": {},
                     "min_images": 5,
                     "on_tie": "push",
+                    "may_lose_classes": False,
                     "robustness": None,
                     **asked,
                 }
@@ -230,12 +231,19 @@ def test_a_slice_by_a_column_in_which_no_test_image_has_a_value_has_one_empty_va
         evaluate(tmp_path, records, model, slices=["sight"], columns=["site"])
 
 
+class Forgetful(tiny.ColourModel):
+    """Takes all red for blue."""
+
+    def _probabilities(self, image_bytes):
+        found = super()._probabilities(image_bytes)
+        return tf.stack([found[:, 0] + found[:, 2], found[:, 1], tf.zeros_like(found[:, 2])], -1)
+
+
 def test_a_slice_that_got_worse_refuses_the_model_and_is_named(tmp_path):
     """One class is forgotten; the others make up for it."""
     records = tiny.test_split(120)
     good = tiny.model_artifact(tmp_path / "baseline", tiny.ColourModel(NAMES), id=7)
-    forgetful = tiny.ColourModel(NAMES)
-    forgetful.labels = tf.constant(["blue", "green", "rot"])
+    forgetful = Forgetful(NAMES)
     model = tiny.model_artifact(tmp_path / "model", forgetful, id=8)
     outputs = evaluate(
         tmp_path,

@@ -109,7 +109,8 @@ def test_weights_count_images_as_scikit_learn_counts_them(seed, images, sharpnes
     for i, row in enumerate(weights):
         counted = row > 0
         expected = by_scikit_learn(labels[counted], probabilities[counted], row[counted])
-        del expected["log_loss"]  # scikit-learn bounds a probability of 0 elsewhere
+        # scikit-learn bounds a probability of 0 by the type, and here it has float64.
+        del expected["log_loss"]
         # Of equally probable classes scikit-learn takes the last.
         del expected["top_3_accuracy"], expected["top_5_accuracy"]
         assert {k: ours[k][i] for k in expected} == pytest.approx(expected, abs=1e-6)
@@ -137,7 +138,7 @@ def test_of_one_class_alone_there_is_no_area_under_a_curve():
 
 def test_a_sure_mistake_costs_a_finite_loss():
     judged = Judged.of(np.array([1]), np.array([[1.0, 0.0]], np.float32))
-    assert classification_metrics(judged)["log_loss"] == pytest.approx(-np.log(1e-7))
+    assert classification_metrics(judged)["log_loss"] == pytest.approx(-np.log(1.1920929e-07))
 
 
 def rows_of(labels, **columns):
@@ -180,6 +181,8 @@ def test_a_class_that_the_baseline_does_not_know_is_left_out_of_the_comparison()
     assert metrics["comparison"]["new_classes"] == ["cat"]
     assert found.slices["label"]["cat"].images == 0
     assert found.slices["label"]["ant"].blessed["accuracy"] == 1.0
+    assert found.comparison.lost_classes == ()
+    assert evaluate(rows_of(labels), baseline, scores, []).comparison.lost_classes == ("cat",)
 
 
 def test_a_baseline_of_other_classes_cannot_be_compared():
@@ -202,7 +205,8 @@ def test_slices_are_the_metrics_of_their_images():
         None,
         [],
     ).metrics
-    assert metrics["slices"]["site"]["south"] == {"images": len(south), **part["overall"]}
+    counts = {"images": len(south), "groups": len(south)}
+    assert metrics["slices"]["site"]["south"] == {**counts, **part["overall"]}
     for name, row in metrics["classes"].items():
         assert metrics["slices"]["label"][name]["accuracy"] == row["recall"]
         assert metrics["slices"]["label"][name]["images"] == row["support"]
@@ -246,6 +250,25 @@ def test_a_column_of_the_manifest_keeps_its_name():
     rows = rows_of(["ant"], picture_size=["small"])
     rows.add_picture_sizes({"0": (5000, 5000)})
     assert rows.slice_values(PICTURE_SIZE) == ["small"]
+
+
+def test_pictures_of_one_group_say_the_same_thing_once():
+    labels, scores = by_name(9, ["ant", "bee"], images=60)
+    rows = rows_of(labels, site=["south"] * 30 + ["north"] * 30)
+    rows.groups[:30] = ["one patient"] * 30
+    found = evaluate(rows, scores, scores, ["site"], compared=["site"], fewest=20)
+    assert found.metrics["slices"]["site"]["south"]["groups"] == 1
+    assert set(found.metrics["intervals"]["slices"]["site"]) == {"north"}
+    assert set(found.slices["site"]) == {"north"}
+
+
+def test_a_part_of_which_the_baseline_knows_little_is_not_compared_by_that():
+    labels = ["ant"] + ["cat"] * 29
+    scores = Scores(["ant", "cat"], np.eye(2, dtype=np.float32)[[1] + [1] * 29])
+    baseline = Scores(["ant"], np.ones((30, 1), np.float32))
+    found = evaluate(rows_of(labels, site=["s"] * 30), scores, baseline, ["site"], ["site"], 20)
+    comparison = found.slices["site"]["s"]
+    assert (comparison.images, comparison.enough, comparison.differences) == (1, False, {})
 
 
 def test_a_slice_with_few_images_is_counted_but_gets_no_interval():

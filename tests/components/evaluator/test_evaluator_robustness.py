@@ -58,8 +58,8 @@ def test_a_blur_is_as_wide_for_a_large_picture_as_for_a_small_one():
 
 
 def test_large_pictures_are_reduced_and_small_ones_are_not():
-    assert reduced(photo(0, (600, 512))).size == (600, 512)
-    assert reduced(photo(0, (1200, 1024))).size == (600, 512)
+    assert reduced(photo(0, (600, 512)), 512).size == (600, 512)
+    assert reduced(photo(0, (1200, 1024)), 512).size == (600, 512)
 
 
 def test_a_model_is_asked_about_every_damage_and_the_clean_pictures():
