@@ -4,8 +4,8 @@ The Evaluator's executor does all it does: it reads records that ImageExampleGen
 `serving_examples`, counts, draws the bootstrap, decides, and writes TFMA's files and its own. The
 peer, its limit, holds the same pictures' bytes in memory and calls `serving_default` with 32 at a
 time. What the Evaluator takes for one batch, loading the model included, is taken off; the peer's
-first call is left out likewise. The two take turns, and the medians are compared. The network alone,
-on pictures decoded before, is told beside, and so is the Evaluator's whole time.
+first call is left out likewise. The two take turns, and the medians are compared. The network
+alone, on pictures decoded before, is told beside, and so is the Evaluator's whole time.
 """
 
 import json
