@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from components.errors import RegistryError
@@ -178,6 +179,27 @@ def test_a_deletion_that_ended_at_any_step_is_finished_by_the_next(
     assert [version.version for version in registry.versions("ripeness")] == ["3", "1"]
     (experiment,) = client.search_experiments(filter_string="name = 'bananas'")
     assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_what_two_names_share_stays_until_the_last_of_them_is_deleted(registry, entry):
+    registry.register(entry)
+    registry.register(dataclasses.replace(entry, name="freshness"))
+    (kept,) = registry.versions("freshness")
+    files = Path(kept.uri.removeprefix("file://"))
+    registry.delete("ripeness", "1")
+    assert registry.versions("ripeness") == [] and (files / "MLmodel").is_file()
+    registry.delete("freshness", "1")
+    assert not files.exists()
+
+
+def test_a_version_whose_run_is_gone_for_good_can_be_deleted(registry, three, client, store):
+    (version,) = (it for it in registry.versions("ripeness") if it.version == "2")
+    run_id = client.get_model_version("ripeness", "2").run_id
+    client.delete_run(run_id)
+    SqlAlchemyStore(f"sqlite:///{store}", str(store.parent))._hard_delete_run(run_id)  # as gc does
+    registry.delete("ripeness", "2")
+    assert [it.version for it in registry.versions("ripeness")] == ["3", "1"]
+    assert not Path(version.uri.removeprefix("file://")).exists()
 
 
 def test_a_version_by_other_hands_is_deleted_without_its_run(registry, client):
