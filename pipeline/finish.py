@@ -15,7 +15,8 @@ import ml_metadata as mlmd
 from components.errors import GraftError, RegistryError, StoreError
 from components.files import exists
 from components.pusher.aliases import UNKNOWN_ALIASES, aliased_contents
-from components.pusher.push import WITHDRAWN, is_withdrawn, push
+from components.pusher.push import is_withdrawn, push
+from components.pusher.versions import WITHDRAWN, Withdrawn
 from components.registry_pusher.registry import restore
 from pipeline import lineage
 from pipeline.config import Config
@@ -120,10 +121,12 @@ def restore_push(run: lineage.Run, config: Config, places: Places) -> tuple[str 
         return pushed.properties.get("pushed_destination"), []
     content = pushed.properties["content_hash"]
     destination, keep = places.serving(config.push.destination), config.push.keep
-    if is_withdrawn(destination, content):
-        return None, [f"the model was not pushed: {WITHDRAWN}"]
     aliased = aliased_contents(places.registry(config.push), destination, keep)
-    path = push(model.path("Format-Serving"), destination, content, keep, aliased)
+    folder = model.path("Format-Serving")
+    try:
+        path = push(folder, destination, content, keep, aliased, unless_withdrawn=True)
+    except Withdrawn:
+        return None, [f"the model was not pushed: {WITHDRAWN}"]
     return path, [f"{destination}: {UNKNOWN_ALIASES}"] if aliased is None else []
 
 

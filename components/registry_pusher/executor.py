@@ -11,7 +11,8 @@ from tfx.utils import path_utils
 
 from components.content import git_commit
 from components.files import absolute, read_json
-from components.pusher.push import WITHDRAWN, is_withdrawn
+from components.pusher.push import is_withdrawn
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.registry import Entry, get_registry, write_registration
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from components.content import content_hash
 from components.errors import StoreError
-from components.pusher.push import WITHDRAWN, push, withdraw
+from components.pusher.push import is_withdrawn, push, withdraw
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.registry import Entry, get_registry, write_registration
+from pipeline import finish as finishing
 from pipeline.config import Config
 from pipeline.finish import _sweep_checkpoints, finish, restore_push, restore_registration
 from pipeline.lineage import Artifact, Node, Run, record_start
@@ -112,6 +114,22 @@ def test_what_somebody_rolled_back_from_comes_back_once_it_was_promoted(
     model = run.output("Trainer", "model").path("Format-Serving")
     promoted = push(model, places.serving(None), content)
     assert restore_push(run, CONFIG, places) == (promoted, [])
+
+
+def test_what_is_rolled_back_from_while_a_cached_run_ends_stays_away(
+    places, pushed_before, monkeypatch
+):
+    run, content = pushed_before
+    shutil.rmtree(os.path.join(places.serving(None), "1"))
+
+    def slow(*_):
+        withdraw(places.serving(None), content)
+        return set()
+
+    monkeypatch.setattr(finishing, "aliased_contents", slow)
+    path, notes = restore_push(run, CONFIG, places)
+    assert path is None and "was rolled back from" in notes[0]
+    assert is_withdrawn(places.serving(None), content)
 
 
 @pytest.mark.parametrize("rolled_back", [False, True])

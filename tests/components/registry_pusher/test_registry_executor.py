@@ -9,7 +9,8 @@ from tfx.types import channel_utils, standard_artifacts
 
 from components.artifacts import Preprocessing, Registration
 from components.content import content_hash, git_commit
-from components.pusher.push import WITHDRAWN, withdraw
+from components.pusher.push import withdraw
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.component import RegistryPusher
 from components.registry_pusher.executor import Executor
 from components.registry_pusher.registry import Entry, get_registry, restore
