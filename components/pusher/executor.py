@@ -35,9 +35,7 @@ class Executor(base_executor.BaseExecutor):
         if not reason:
             aliased = aliased_contents(exec_properties["registry"], destination, keep)
             try:
-                path = push(
-                    folder, destination, content_hash, keep, aliased, unless_withdrawn=True
-                )
+                path = push(folder, destination, content_hash, keep, aliased, unless_withdrawn=True)
             except Withdrawn:
                 reason = WITHDRAWN
                 pushed.set_string_custom_property("note", f"the model was not pushed: {reason}")

@@ -195,7 +195,7 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
         uri = address_of(entry)
         await _tell(api, version, entry)
 
-    if challenger or not before:
+    if challenger:
         await _point(api, model, {CHALLENGER: version.name})
     if tells:
         update = ModelVersionUpdate(

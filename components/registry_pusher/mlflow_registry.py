@@ -132,7 +132,7 @@ class MlflowRegistry:
         if not self._has_files(version):
             run_id = client.get_model_version(entry.name, version.version).run_id
             mlflow_model.write_whole(_folder(version), entry, run_id)
-        if challenger or not before:
+        if challenger:
             client.set_registered_model_alias(entry.name, ALIAS, version.version)
         if not before:
             client.set_model_version_tag(entry.name, version.version, COMPLETE, "complete")

@@ -150,8 +150,12 @@ def test_a_lost_registration_comes_back_unless_it_was_rolled_back_from(
     there.delete("task", "1")
     if rolled_back:
         withdraw(places.serving(None), content)
-    restore_registration(run, CONFIG, places)
-    assert [it.version for it in there.versions("task")] == ([] if rolled_back else ["2"])
+    values = {**CONFIG.model_dump(), "push": {"champion": "push"}}
+    stands = restore_registration(run, Config.model_validate(values), places)
+    told = {"registry": "mlflow", "name": "task", "version": "2"}
+    assert stands == (None if rolled_back else told)
+    found = {it.version: it.aliases for it in there.versions("task")}
+    assert found == ({} if rolled_back else {"2": ["challenger", "champion"]})
 
 
 def test_a_model_that_was_not_blessed_does_not_come_back(places, pushed_before):

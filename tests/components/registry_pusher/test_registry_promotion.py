@@ -124,6 +124,23 @@ def test_what_was_rolled_back_from_does_not_move_aliases_when_its_pipeline_runs_
     assert shop.state() == before
 
 
+def test_a_cached_run_that_pushes_anew_makes_the_champion_where_a_push_does(shop, tmp_path, store):
+    shop.bring("a", champion=True)
+    told = tmp_path / "registration.json"
+    entry = shop.entries["a"]
+    write_registration(told, shop.registry, shop.registry.register(entry), entry)
+    shop.bring("b", champion=True)
+    spec = {"kind": "mlflow", "uri": f"sqlite:///{store}"}
+    restore(told, spec, champion=True)  # it is not served, so nothing moves
+    assert shop.state() == ("2", ["1", "2"], "2", set())
+    push(entry.model_path, shop.serving, entry.content_hash)
+    restore(told, spec, champion=True)
+    assert shop.state() == ("1", ["2", "1"], "1", set())
+    store.unlink()  # the registry is lost
+    restore(told, spec, champion=True)
+    assert shop.state() == ("1", ["1"], "1", set())
+
+
 def test_a_version_whose_training_was_cleaned_away_comes_from_the_registrys_own_copy(shop):
     shop.bring("a", champion=True)
     shop.bring("b", champion=True)
