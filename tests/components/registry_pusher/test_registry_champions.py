@@ -122,9 +122,10 @@ def test_a_version_by_other_hands_has_no_entry_and_half_a_one_is_not_there(
         registry.entry("ripeness", "2")
 
 
-def test_an_entry_says_where_the_version_was_pushed_last(registry, entry, reading):
+def test_an_entry_says_where_the_version_was_pushed_last(registry, entry, make_entry, reading):
     registry.register(entry)
     moved = dataclasses.replace(entry, pushed_path="/serving/4")
+    registry.register(make_entry("other"))
     registry.register(moved)
     assert registry.entry("ripeness", "1") == moved
 
