@@ -146,7 +146,8 @@ def _serve(
     if now is None or now.content_hash != content:
         raise RegistryError(
             f"{destination}: while version {version.version} of {name} was brought there, "
-            "something else was: promote the one that you want once more, `graft registry promote VERSION`"
+            "something else was: promote the one that you want once more, "
+            "`graft registry promote VERSION`"
         )
     registry.register(dataclasses.replace(entry, pushed_path=path), challenger=True)
     return path
