@@ -46,6 +46,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
       BackboneError: the backbone's handle leads to no module.
     """
     data, transform = config.data, config.transform
+    destination = places.serving(config.push.destination)
     module, module_hash = config.model.backbone.handle, ""
     if not unseen:
         module = resolve(module)
@@ -100,7 +101,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         )
     warm_start = None
     if config.train.warm_start:
-        warm_start = create_warm_start(images.outputs["facts"])
+        warm_start = create_warm_start(images.outputs["facts"], destination)
     trainer = Trainer(
         examples=images.outputs["examples"],
         transformed_examples=transformed.outputs["transformed_examples"],
@@ -116,7 +117,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         own_code=source_hash([config.train.run_fn, config.model.head, config.model.loss]),
         checkpoints=str(places.checkpoints),
     )
-    baseline = create_baseline(trainer.outputs["model"])
+    baseline = create_baseline(trainer.outputs["model"], destination)
     evaluator = Evaluator(
         examples=images.outputs["examples"],
         facts=images.outputs["facts"],
@@ -136,7 +137,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         model=trainer.outputs["model"],
         blessing=evaluator.outputs["blessing"],
         infra_blessing=serving.outputs["infra_blessing"],
-        destination=places.serving(config.push.destination),
+        destination=destination,
         keep=config.push.keep,
         registry=registry,
     )

@@ -15,8 +15,9 @@ import ml_metadata as mlmd
 from components.errors import GraftError, RegistryError, StoreError
 from components.files import exists
 from components.pusher.aliases import UNKNOWN_ALIASES, aliased_contents
-from components.pusher.push import WITHDRAWN, is_withdrawn, push
-from components.registry_pusher.registry import restore
+from components.pusher.push import is_withdrawn, push
+from components.pusher.versions import WITHDRAWN, Withdrawn
+from components.registry_pusher.registry import get_registry, restore
 from pipeline import lineage
 from pipeline.config import Config
 from pipeline.places import Places
@@ -54,10 +55,10 @@ def finish(
     run = lineage.read_run(store, run_id)
     if run is None:
         raise KeyError(run_id)
-    pushed, notes = None, list[str]()
+    pushed, stands, notes = None, None, list[str]()
     try:
         pushed, notes = restore_push(run, config, places)
-        restore_registration(run, config, places)
+        stands = restore_registration(run, config, places)
     except RegistryError as e:
         error = {"node": "RegistryPusher", "message": str(e)}
     except GraftError as e:
@@ -65,6 +66,8 @@ def finish(
     report = places.report(run_id)
     summary = summarize(run, str(report / "index.html"), seconds)
     summary["pushed"] = pushed
+    if run.node("RegistryPusher").state == "cached":
+        summary["registered"] = stands
     summary["warnings"] += notes
     _fail(summary, error)
     try:
@@ -120,24 +123,40 @@ def restore_push(run: lineage.Run, config: Config, places: Places) -> tuple[str 
         return pushed.properties.get("pushed_destination"), []
     content = pushed.properties["content_hash"]
     destination, keep = places.serving(config.push.destination), config.push.keep
-    if is_withdrawn(destination, content):
-        return None, [f"the model was not pushed: {WITHDRAWN}"]
     aliased = aliased_contents(places.registry(config.push), destination, keep)
-    path = push(model.path("Format-Serving"), destination, content, keep, aliased)
+    folder = model.path("Format-Serving")
+    try:
+        path = push(folder, destination, content, keep, aliased, unless_withdrawn=True)
+    except Withdrawn:
+        return None, [f"the model was not pushed: {WITHDRAWN}"]
     return path, [f"{destination}: {UNKNOWN_ALIASES}"] if aliased is None else []
 
 
-def restore_registration(run: lineage.Run, config: Config, places: Places) -> None:
+def restore_registration(run: lineage.Run, config: Config, places: Places) -> dict[str, str] | None:
     """Registers again what a cached node once registered, where the registry has lost it.
 
     What somebody rolled back from, and then perhaps deleted, stays away.
+
+    Returns:
+      {registry, name, version} of what stands there now; None where nothing does, or the node was
+      not cached.
     """
     node, pushed = run.node("RegistryPusher"), run.output("Pusher", "pushed_model")
     registration = node.output("registration")
-    content = pushed.properties.get("content_hash", "") if pushed else ""
-    if is_withdrawn(places.serving(config.push.destination), content):
-        return
-    if registration and node.state == "cached":
-        file = registration.path("registration.json")
-        if exists(file):
-            restore(file, places.registry(config.push))
+    file = registration.path("registration.json") if registration else ""
+    if node.state != "cached" or not pushed or not file or not exists(file):
+        return None
+    spec = places.registry(config.push)
+    content, destination = (
+        pushed.properties["content_hash"],
+        places.serving(config.push.destination),
+    )
+    if is_withdrawn(destination, content):
+        found = get_registry(spec).find(spec["model_name"], content)
+    else:
+        found = restore(file, spec, champion=config.push.champion == "push")
+    return found and {
+        "registry": spec["kind"],
+        "name": found.name,
+        "version": found.version,
+    }

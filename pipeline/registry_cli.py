@@ -137,6 +137,7 @@ def rollback(as_json: bool, **task: Any) -> None:
 @json_option
 def delete(version: str, yes: bool, as_json: bool, **task: Any) -> None:
     """Delete VERSION from the registry, with its files there; not while an alias points at it."""
+    from components.pusher.push import is_withdrawn
     from components.registry_pusher.promotion import check_deletion
     from components.registry_pusher.promotion import delete as remove
 
@@ -144,8 +145,8 @@ def delete(version: str, yes: bool, as_json: bool, **task: Any) -> None:
     it = _chosen(model, version)
     check_deletion(it)
     what = f"version {it.version} of {it.name} in {model.registry.kind} ({it.content_hash}), at"
-    if not as_json:
-        click.echo(f"deletes {what} {it.uri}")
+    if not (as_json and yes):
+        click.echo(f"deletes {what} {it.uri}", err=as_json)
     if not yes and not click.confirm("Delete it?", err=as_json):
         sys.exit(1)
     remove(model.registry, it)
@@ -153,6 +154,11 @@ def delete(version: str, yes: bool, as_json: bool, **task: Any) -> None:
         print_json({"name": it.name, "deleted": it.version, "content_hash": it.content_hash})
     else:
         click.echo(f"deleted; {model.registry.address} has the rest")
+        if is_withdrawn(model.destination, it.content_hash):
+            click.echo(
+                "it was rolled back from, so its pipeline does not push it again; only if it is "
+                "trained anew it is registered, and `graft registry promote` can bring it back"
+            )
 
 
 def _change(

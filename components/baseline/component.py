@@ -8,12 +8,16 @@ from components.baseline.strategy import LatestBlessedOtherThanCandidate
 
 
 def create_baseline(
-    candidate: types.OutputChannel, evaluator: str = "Evaluator", serving: str = "ServingCheck"
+    candidate: types.OutputChannel,
+    destination: str,
+    evaluator: str = "Evaluator",
+    serving: str = "ServingCheck",
 ) -> resolver.Resolver:
     """Returns the node "Baseline", with the latest model that passed both, save the candidate.
 
     Args:
       candidate: the model output of the node that trains.
+      destination: where models are served from, and what was rolled back from is noted.
       evaluator: id of the node that gives the blessings.
       serving: id of the node that gives the infra blessings.
 
@@ -23,6 +27,7 @@ def create_baseline(
     """
     return resolver.Resolver(
         strategy_class=LatestBlessedOtherThanCandidate,
+        config={"destination": destination},
         model=of_all_runs(standard_artifacts.Model, candidate.producer_component_id),
         model_blessing=of_all_runs(standard_artifacts.ModelBlessing, evaluator),
         infra_blessing=of_all_runs(standard_artifacts.InfraBlessing, serving),

@@ -9,12 +9,15 @@ from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
 from tfx.utils import path_utils
 
+from components.pusher.push import is_withdrawn
+
 
 class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
     """The model that was blessed last and can be served, the candidate itself set aside.
 
     A model that ServingCheck refused, or that no ServingCheck has seen because the run ended before
-    it, was never pushed: what is served now must not be measured against it.
+    it, was never pushed: what is served now must not be measured against it. Nor against one that
+    was rolled back from, which nobody is served any more.
 
     TFX's own strategy would, on a second unchanged run, find the first run's model: the candidate
     would be compared with itself, and all nodes after it would run again for nothing.
@@ -24,6 +27,12 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
         pipeline's runs.
       candidate: the Model that this run has trained.
     """
+
+    def __init__(self, destination: str):
+        """Args:
+        destination: where models are served from.
+        """
+        self._destination = destination
 
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -37,7 +46,7 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
           input_dict: artifacts by the names of the four channels, in any order.
         """
         candidates = input_dict["candidate"]
-        for model, blessing, infra_blessing in served(input_dict):
+        for model, blessing, infra_blessing in served(input_dict, self._destination):
             if any(_same(model, candidate) for candidate in candidates):
                 continue
             if not fileio.exists(path_utils.serving_model_path(model.uri)):
@@ -52,12 +61,16 @@ class LatestBlessedOtherThanCandidate(resolver.ResolverStrategy):
 
 
 def served(
-    input_dict: dict[str, list[types.Artifact]],
+    input_dict: dict[str, list[types.Artifact]], destination: str
 ) -> Iterator[tuple[types.Artifact, types.Artifact, types.Artifact]]:
     """Yields the models that passed both gates, the one blessed last first, with their blessings.
 
     Args:
       input_dict: `model`, `model_blessing` and `infra_blessing`, in any order.
+      destination: where models are served from; what was withdrawn there is left out.
+
+    Raises:
+      ServingError: the destination cannot be read.
     """
     # Of several verdicts on one model the last counts.
     checked = {_model_id(b): b for b in sorted(input_dict["infra_blessing"], key=_id)}
@@ -67,7 +80,9 @@ def served(
         if model is None or not _is_blessed(blessing):
             continue
         infra_blessing = checked.get(model.id)
-        if infra_blessing is not None and _is_blessed(infra_blessing):
+        if infra_blessing is None or not _is_blessed(infra_blessing):
+            continue
+        if not is_withdrawn(destination, model.get_string_custom_property("content_hash")):
             yield model, blessing, infra_blessing
 
 

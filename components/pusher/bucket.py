@@ -31,7 +31,7 @@ from components.files import (
     upload,
     write_json,
 )
-from components.pusher.versions import MODEL_FILE, RECORD, Version, record_of, too_old
+from components.pusher.versions import MODEL_FILE, RECORD, Version, Withdrawn, record_of, too_old
 
 CLAIMS, STAGED, WITHDRAWN = ".claims", ".pushing-", ".withdrawn"
 PAUSE_SECONDS = 1.0
@@ -46,10 +46,14 @@ def push(
     content_hash: str,
     keep: int,
     aliased: Collection[str] | None,
+    unless_withdrawn: bool,
 ) -> str:
     """See push.py."""
-    version = _present(destination, content_hash) or _publish(model, destination, content_hash)
-    _delete(f"{destination}/{WITHDRAWN}/{content_hash}")
+    version = _present(destination, content_hash)
+    if version is None:
+        version = _publish(model, destination, content_hash, unless_withdrawn)
+    if not unless_withdrawn:
+        _delete(_mark(destination, content_hash))
     _sweep(destination)
     for number in too_old(_pushed(destination), keep, aliased):
         _remove(f"{destination}/{number}")
@@ -71,15 +75,17 @@ def count(destination: str) -> int:
     return len(_pushed(destination))
 
 
-def withdraw(destination: str, content_hash: str) -> None:
+def withdraw(destination: str, content_hash: str, aim: str) -> None:
     """See push.py."""
-    if not is_withdrawn(destination, content_hash):
-        write_json(f"{destination}/{WITHDRAWN}", content_hash, {"since": time.time()})
+    if rolled_back_to(destination, content_hash) != aim:
+        said = {"since": time.time(), "rolled_back_to": aim}
+        write_json(f"{destination}/{WITHDRAWN}", content_hash, said)
 
 
-def is_withdrawn(destination: str, content_hash: str) -> bool:
+def rolled_back_to(destination: str, content_hash: str) -> str | None:
     """See push.py."""
-    return exists(f"{destination}/{WITHDRAWN}/{content_hash}")
+    mark = _mark(destination, content_hash)
+    return _read(mark).get("rolled_back_to", "") if exists(mark) else None
 
 
 def _present(destination: str, content_hash: str) -> int | None:
@@ -92,7 +98,11 @@ def _present(destination: str, content_hash: str) -> int | None:
     return None
 
 
-def _publish(model: str, destination: str, content_hash: str) -> int:
+def _mark(destination: str, content_hash: str) -> str:
+    return f"{destination}/{WITHDRAWN}/{content_hash}"
+
+
+def _publish(model: str, destination: str, content_hash: str, unless_withdrawn: bool) -> int:
     with on_disk(model) as source:
         record = record_of(source, content_hash, model)
         number, claim = _claim(destination, content_hash)
@@ -100,6 +110,9 @@ def _publish(model: str, destination: str, content_hash: str) -> int:
         for name in record["files"]:
             upload(source / name, f"{staged}/{name}")
     write_json(staged, RECORD, record)
+    if unless_withdrawn and exists(_mark(destination, content_hash)):  # while it was uploaded
+        _delete(staged)
+        raise Withdrawn(destination)
     # TensorFlow Serving takes any numbered folder for a version, and a half one keeps it busy. The
     # bucket itself moves an object, so that this takes moments, and the upload minutes.
     for name in (*(record["files"].keys() - {MODEL_FILE}), RECORD, MODEL_FILE):

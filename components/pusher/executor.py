@@ -11,7 +11,8 @@ from tfx.utils import path_utils
 from components.content import content_hash as hash_of
 from components.files import read_json
 from components.pusher.aliases import UNKNOWN_ALIASES, aliased_contents
-from components.pusher.push import WITHDRAWN, is_withdrawn, push
+from components.pusher.push import push
+from components.pusher.versions import WITHDRAWN, Withdrawn
 
 
 class Executor(base_executor.BaseExecutor):
@@ -30,16 +31,19 @@ class Executor(base_executor.BaseExecutor):
         destination, keep = exec_properties["destination"], exec_properties["keep"]
         pushed.set_string_custom_property("content_hash", content_hash)
         reason = _objection(input_dict)
-        if not reason and is_withdrawn(destination, content_hash):
-            reason = WITHDRAWN
-            pushed.set_string_custom_property("note", f"the model was not pushed: {reason}")
+        aliased: set[str] | None = None
+        if not reason:
+            aliased = aliased_contents(exec_properties["registry"], destination, keep)
+            try:
+                path = push(folder, destination, content_hash, keep, aliased, unless_withdrawn=True)
+            except Withdrawn:
+                reason = WITHDRAWN
+                pushed.set_string_custom_property("note", f"the model was not pushed: {reason}")
         if reason:
             pushed.set_int_custom_property("pushed", 0)
             pushed.set_string_custom_property("reason", reason)
             return
 
-        aliased = aliased_contents(exec_properties["registry"], destination, keep)
-        path = push(folder, destination, content_hash, keep, aliased)
         pushed.set_int_custom_property("pushed", 1)
         pushed.set_string_custom_property("pushed_destination", path)
         pushed.set_int_custom_property("pushed_version", int(os.path.basename(path)))

@@ -25,7 +25,7 @@ import filelock
 from components.content import content_hash as hash_of
 from components.errors import ServingError
 from components.files import copy_folder
-from components.pusher.versions import MODEL_FILE, RECORD, Version, record_of, too_old
+from components.pusher.versions import MODEL_FILE, RECORD, Version, Withdrawn, record_of, too_old
 
 STATE = ".versions.json"
 LOCK_SECONDS = 600.0  # longer than any copy that is still alive
@@ -37,14 +37,18 @@ def push(
     content_hash: str,
     keep: int,
     aliased: Collection[str] | None,
+    unless_withdrawn: bool,
 ) -> str:
     """See push.py."""
     folder = Path(destination)
     with _locked(folder):
+        gone = _withdrawn(folder)
+        if unless_withdrawn and content_hash in gone:
+            raise Withdrawn(destination)
         _sweep(folder)
         version = _present(folder, content_hash) or _publish(model, folder, content_hash)
-        if content_hash in _withdrawn(folder):
-            _remember(folder, withdrawn=[x for x in _withdrawn(folder) if x != content_hash])
+        if gone.pop(content_hash, None) is not None:
+            _remember(folder, withdrawn=gone)
         for number in too_old(_pushed(folder), keep, aliased):
             _remove(folder / str(number))
     return str(folder / str(version))
@@ -64,16 +68,16 @@ def count(destination: str) -> int:
     return len(_pushed(Path(destination)))
 
 
-def withdraw(destination: str, content_hash: str) -> None:
+def withdraw(destination: str, content_hash: str, aim: str) -> None:
     """See push.py."""
     folder = Path(destination)
     with _locked(folder):
-        _remember(folder, withdrawn=sorted({*_withdrawn(folder), content_hash}))
+        _remember(folder, withdrawn={**_withdrawn(folder), content_hash: aim})
 
 
-def is_withdrawn(destination: str, content_hash: str) -> bool:
+def rolled_back_to(destination: str, content_hash: str) -> str | None:
     """See push.py."""
-    return content_hash in _withdrawn(Path(destination))
+    return _withdrawn(Path(destination)).get(content_hash)
 
 
 def _present(folder: Path, content_hash: str) -> int | None:
@@ -140,8 +144,9 @@ def _remember(folder: Path, **changes: Any) -> None:
         pass  # the destination may be a mounted volume in a folder that is not ours
 
 
-def _withdrawn(folder: Path) -> list[str]:
-    return _state(folder).get("withdrawn", [])
+def _withdrawn(folder: Path) -> dict[str, str]:
+    """What was withdrawn, and the content that it was rolled back to, or ""."""
+    return _state(folder).get("withdrawn", {})
 
 
 def _pushed(folder: Path) -> dict[int, str]:

@@ -13,10 +13,7 @@ from types import ModuleType
 from components.errors import ServingError
 from components.files import absolute, exists, in_bucket
 from components.pusher import bucket, folder
-from components.pusher.versions import MODEL_FILE, Version, retraining
-
-WITHDRAWN = "it was rolled back from; `graft registry promote` brings it back"
-"""Why a content that was withdrawn is not pushed."""
+from components.pusher.versions import MODEL_FILE, Version, Withdrawn, retraining
 
 
 def push(
@@ -25,12 +22,12 @@ def push(
     content_hash: str,
     keep: int = 5,
     aliased: Collection[str] | None = (),
+    unless_withdrawn: bool = False,
 ) -> str:
     """Makes a model the newest version of a destination; does nothing if it already is.
 
     A number belongs to one content for ever, and numbers only grow, whatever was deleted
-    meanwhile. Readers see a version whole or not at all, also when this process is killed. A
-    withdrawal of the content is taken back.
+    meanwhile. Readers see a version whole or not at all, also when this process is killed.
 
     In a folder two pushers wait for each other, and a newest version that was deleted or damaged
     comes back under its own number. In a bucket they get numbers of their own, and what comes back
@@ -43,19 +40,29 @@ def push(
       keep: how many versions stay, at least 1. Only what was pushed by this function is removed.
       aliased: content hashes that stay beyond those, whatever their age; None where nobody can
         tell: then nothing is removed.
+      unless_withdrawn: whether a withdrawn content stays away, as every run asks; else its
+        withdrawal is taken back, as by whoever promotes it.
 
     Returns:
       The folder `<destination>/<version>`, absolute.
 
     Raises:
+      Withdrawn: it was withdrawn, though perhaps a moment ago, and shall stay away then.
       ServingError: the model is missing or is not what the hash says, or the destination cannot
         be written.
     """
+    if unless_withdrawn and is_withdrawn(destination, content_hash):
+        raise Withdrawn(str(destination))  # also where the model itself was cleaned away
     if not exists(os.path.join(model_folder, MODEL_FILE)):
         raise ServingError(f"{model_folder}: there is no model to push; {retraining(model_folder)}")
     with _sentences(destination, "the model cannot be pushed"):
         return _place(destination).push(
-            str(model_folder), _absolute(destination), content_hash, keep, aliased
+            str(model_folder),
+            _absolute(destination),
+            content_hash,
+            keep,
+            aliased,
+            unless_withdrawn,
         )
 
 
@@ -77,23 +84,38 @@ def removable(destination: str | Path, keep: int) -> bool:
         return _place(destination).count(_absolute(destination)) >= keep
 
 
-def withdraw(destination: str | Path, content_hash: str) -> None:
-    """Notes that a content was rolled back from: no run pushes it again, until somebody does.
+def withdraw(destination: str | Path, content_hash: str, aim: str = "") -> None:
+    """Notes that a content was left for another: no run pushes it again, until somebody does.
 
     What is served stays as it is. Whoever rolls back withdraws first and then pushes the earlier
     content: a run in between brings nothing back.
+
+    Args:
+      destination: the folder of versions.
+      content_hash: what is left.
+      aim: the earlier content that a rollback leads to; "" where something else is
+        promoted.
 
     Raises:
       ServingError: the destination cannot be written.
     """
     with _sentences(destination, "the withdrawal cannot be noted"):
-        _place(destination).withdraw(_absolute(destination), content_hash)
+        _place(destination).withdraw(_absolute(destination), content_hash, aim)
 
 
 def is_withdrawn(destination: str | Path, content_hash: str) -> bool:
-    """Whether a content was withdrawn, and not pushed since."""
+    """Whether a content was withdrawn, and not promoted since."""
+    return rolled_back_to(destination, content_hash) is not None
+
+
+def rolled_back_to(destination: str | Path, content_hash: str) -> str | None:
+    """The content that a withdrawn one was rolled back to.
+
+    Returns:
+      "" where something else was promoted instead; None where it is not withdrawn.
+    """
     with _sentences(destination, "what was pushed cannot be read"):
-        return _place(destination).is_withdrawn(_absolute(destination), content_hash)
+        return _place(destination).rolled_back_to(_absolute(destination), content_hash)
 
 
 def _place(destination: str | Path) -> ModuleType:

@@ -14,6 +14,17 @@ MODEL_FILE = "saved_model.pb"
 """Without it neither TensorFlow nor TensorFlow Serving sees a model in a folder."""
 
 
+WITHDRAWN = "it was rolled back from; `graft registry promote` brings it back"
+"""Why a content that was withdrawn is not pushed."""
+
+
+class Withdrawn(ServingError):
+    """A run would have pushed what somebody rolled back from."""
+
+    def __init__(self, destination: str):
+        super().__init__(f"{destination}: the model was not pushed: {WITHDRAWN}")
+
+
 class Version(NamedTuple):
     """One whole version: its number, its folder, and the hash of what it holds."""
 

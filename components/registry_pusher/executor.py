@@ -11,7 +11,8 @@ from tfx.utils import path_utils
 
 from components.content import git_commit
 from components.files import absolute, read_json
-from components.pusher.push import WITHDRAWN, is_withdrawn
+from components.pusher.push import is_withdrawn
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.registry import Entry, get_registry, write_registration
 
 
@@ -26,12 +27,8 @@ class Executor(base_executor.BaseExecutor):
         reason = ""
         if spec["kind"] == "none":
             reason = "no registry is configured"
-        elif _fact(pushed, "pushed") != 1:
+        elif _fact(pushed, "pushed") != 1 and _fact(pushed, "reason") != WITHDRAWN:
             reason = "the model was not pushed"
-        elif is_withdrawn(
-            os.path.dirname(_fact(pushed, "pushed_destination")), _fact(pushed, "content_hash")
-        ):
-            reason = WITHDRAWN  # since it was pushed
         if reason:
             registration.set_int_custom_property("registered", 0)
             registration.set_string_custom_property("reason", reason)
@@ -40,7 +37,12 @@ class Executor(base_executor.BaseExecutor):
         run_id = self._context.pipeline_run_id if self._context else None
         entry = _entry(input_dict, exec_properties, spec["model_name"], run_id or "")
         registry = get_registry(spec)
-        registered = registry.register(entry, champion=exec_properties["champion"] == "push")
+        # First without an alias: what was rolled back from needs its version, so that somebody can
+        # promote it, and may be rolled back from while it is registered.
+        registered = registry.register(entry, challenger=False)
+        destination = os.path.dirname(entry.pushed_path)
+        if entry.pushed_path and not is_withdrawn(destination, entry.content_hash):
+            registry.register(entry, champion=exec_properties["champion"] == "push")
         path = os.path.join(registration.uri, "registration.json")
         write_registration(path, registry, registered, entry)
         registration.set_int_custom_property("registered", 1)

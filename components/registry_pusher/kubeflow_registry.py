@@ -195,7 +195,7 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
         uri = address_of(entry)
         await _tell(api, version, entry)
 
-    if challenger or not before:
+    if challenger:
         await _point(api, model, {CHALLENGER: version.name})
     if tells:
         update = ModelVersionUpdate(
@@ -205,9 +205,8 @@ async def _register(api: Api, entry: Entry, challenger: bool, champion: bool) ->
         )
         await api.update_model_version(version.id, update)
     if champion:  # last: the earlier one stays until there is a whole version to take its place
-        listed = await champions_of(api, model)
-        if listed[-1:] != [version.name]:
-            listed.append(version.name)
+        others = [it for it in await champions_of(api, model) if it != version.name]
+        listed = [*others, version.name]
         await _point(api, model, {CHAMPION: version.name, CHAMPIONS: json.dumps(listed)})
     return Registered(entry.name, version.name, not before, uri)
 

@@ -8,6 +8,7 @@ files or its run are lost (`mlflow gc`): the files come back to where it says th
 The champion is the alias "champion"; those before it stand in a tag of the registered model.
 """
 
+import dataclasses
 import errno
 import json
 import urllib.parse
@@ -91,7 +92,12 @@ class MlflowRegistry:
         def work() -> Entry | None:
             for it, tags in self._read(name):
                 if it.version == version and _is_whole(tags):
-                    return self._entry(it) if COMPLETE in tags else None
+                    if COMPLETE not in tags:
+                        return None
+                    # The file is shared with other names of this content, and as old as the run.
+                    told = self._entry(it)
+                    path = tags.get("pushed_path", told.pushed_path)
+                    return dataclasses.replace(told, name=name, pushed_path=path)
             raise RegistryError(f"{name}: MLflow at {self.address} has no version {version} of it")
 
         return self._patiently(work)
@@ -132,7 +138,7 @@ class MlflowRegistry:
         if not self._has_files(version):
             run_id = client.get_model_version(entry.name, version.version).run_id
             mlflow_model.write_whole(_folder(version), entry, run_id)
-        if challenger or not before:
+        if challenger:
             client.set_registered_model_alias(entry.name, ALIAS, version.version)
         if not before:
             client.set_model_version_tag(entry.name, version.version, COMPLETE, "complete")
@@ -147,9 +153,9 @@ class MlflowRegistry:
 
     @staticmethod
     def _set_champions(client: Any, name: str, versions: list[str]) -> None:
-        # The alias first: it is the truth, and the list is read by it.
-        client.set_registered_model_alias(name, CHAMPION, versions[-1])
+        # The alias last: it is the truth, and whoever is killed before it has changed nothing.
         client.set_registered_model_tag(name, CHAMPIONS, json.dumps(versions[-MOST_CHAMPIONS:]))
+        client.set_registered_model_alias(name, CHAMPION, versions[-1])
 
     def _tag(self, name: str) -> str:
         """The list of champions as it is written down."""
@@ -230,6 +236,11 @@ class MlflowRegistry:
             except Exception as e:
                 if not _is_mlflows(e):
                     raise
+                if "out-of-date database schema" in str(e):
+                    raise RegistryError(
+                        f"MLflow at {self.address}: the database is of another MLflow release; "
+                        f"back it up, then bring it up to date: `mlflow db upgrade {self.address}`"
+                    ) from e
                 reason = redacted((str(e).strip().splitlines() or [type(e).__name__])[0][:300])
                 if _may_pass(e):
                     raise NoAnswer(reason) from e

@@ -92,13 +92,15 @@ def make_version(client: Any, run_id: str, entry: Entry) -> ModelVersion:
 
 
 def delete(client: Any, uri: str, name: str, version: str) -> None:
-    """Removes files, run and version, the version last: as long as it stands, the rest is found."""
+    """Removes files, run and version, the version last: as long as it stands, the rest is found.
+
+    Files and run stay where the same content has a version under another name, too.
+    """
     it = client.get_model_version(name, version)
     if it.tags.get("content_hash") and it.run_id:  # by other hands: their run is theirs
-        run = client.get_run(it.run_id)
-        mlflow_client.remove_files(run.info.artifact_uri, uri)
-        if run.info.lifecycle_stage != "deleted":
-            client.delete_run(it.run_id)
+        if len(client.search_model_versions(f"run_id = '{it.run_id}'")) == 1:
+            mlflow_client.remove_files(it.source.removesuffix("/model"), uri)
+            unless(GONE, lambda: _delete_run(client, it.run_id))  # `mlflow gc` may have taken it
     unless(GONE, lambda: client.delete_model_version(name, version))
 
 
@@ -131,3 +133,8 @@ def read_versions(client: Any, name: str) -> list[Found]:
         )
         for it in sorted(found, key=lambda it: int(it.version), reverse=True)
     ]
+
+
+def _delete_run(client: Any, run_id: str) -> None:
+    if client.get_run(run_id).info.lifecycle_stage != "deleted":
+        client.delete_run(run_id)

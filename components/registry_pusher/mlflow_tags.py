@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ COMPLETE = "registration"
 CHAMPIONS = "champions"  # a tag of the registered model, not of a version
 # What the oldest servers take; newer ones take more.
 LONGEST_TAG, LONGEST_PARAM, LONGEST_DESCRIPTION = 5000, 500, 5000
+LONGEST_KEY = 250
 
 
 def version_tags(entry: Entry) -> dict[str, str]:
@@ -73,8 +75,8 @@ def description(entry: Entry) -> str:
 def read_champions(text: str | None, champion: str | None) -> list[str]:
     """The list of champions, oldest first, from its tag and the alias, which is the truth.
 
-    A version that the alias went back to ends the list: a rollback that was killed between alias
-    and tag has then done its work.
+    The version that has the alias ends the list: what stands behind it was written by a promotion
+    that was killed before it moved the alias.
     """
     said = _parsed(text)
     versions = [str(version) for version in said] if isinstance(said, list) else []
@@ -86,8 +88,14 @@ def read_champions(text: str | None, champion: str | None) -> list[str]:
 
 
 def run_params(entry: Entry) -> dict[str, str]:
-    """The configuration as flat parameters: "train.batch_size" -> "32"."""
-    return {key: _clipped(value, LONGEST_PARAM) for key, value in entry.flat_config().items()}
+    """The configuration as flat parameters: "train.batch_size" -> "32".
+
+    What MLflow takes in no name, such as the comma of a label, becomes "_".
+    """
+    return {
+        re.sub(r"[^\w\-. :]", "_", key)[:LONGEST_KEY]: _clipped(value, LONGEST_PARAM)
+        for key, value in entry.flat_config().items()
+    }
 
 
 def model_version(

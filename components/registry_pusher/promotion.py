@@ -12,7 +12,7 @@ from pathlib import Path
 
 from components.content import content_hash as hash_of
 from components.errors import RegistryError
-from components.pusher.push import is_withdrawn, newest, push, withdraw
+from components.pusher.push import is_withdrawn, newest, push, rolled_back_to, withdraw
 from components.registry_pusher.registry import Entry, ModelVersion, Registry
 
 
@@ -39,7 +39,7 @@ def promote(
       ServingError: it cannot be pushed.
     """
     before = [it for it in registry.champions(version.name) if it != version.version]
-    return _serve(registry, version, destination, keep, [*before, version.version])
+    return _serve(registry, version, destination, keep, [*before, version.version], "")
 
 
 def rollback(
@@ -50,13 +50,18 @@ def rollback(
     Arguments, result and errors are those of `promote`.
     """
     champions = registry.champions(version.name)
+    if version.version not in champions:
+        raise RegistryError(
+            f"{version.name}: version {version.version} is no champion any more, since somebody "
+            "else went back in the meantime; look at `graft registry list`"
+        )
     back = champions[: champions.index(version.version) + 1]
-    return _serve(registry, version, destination, keep, back)
+    return _serve(registry, version, destination, keep, back, version.content_hash)
 
 
 def previous(registry: Registry, name: str, destination: str | Path) -> ModelVersion:
     """The version that a rollback leads to: the champion where something else is served, else the
-    champion before it.
+    champion before it. A rollback that was killed is finished, a promotion is taken back.
 
     Raises:
       RegistryError: there is none.
@@ -69,15 +74,18 @@ def previous(registry: Registry, name: str, destination: str | Path) -> ModelVer
             "`graft registry promote VERSION`"
         )
     champion, served = champions[-1], newest(destination)
-    # A rollback takes back first and moves the challenger last: from these two one that was killed
-    # is known, and finished.
-    withdrawn = is_withdrawn(destination, champion.content_hash)
+    # A rollback withdraws first, with the content that it leads to, and moves the challenger last.
+    aim = rolled_back_to(destination, champion.content_hash)
+    for it in champions[:-1]:
+        if it.content_hash == aim:
+            return it
     unfinished = any(
-        "challenger" in it.aliases and is_withdrawn(destination, it.content_hash)
+        rolled_back_to(destination, it.content_hash) == champion.content_hash
         for it in versions.values()
+        if "challenger" in it.aliases
     )
     is_served = served is not None and served.content_hash == champion.content_hash
-    if not withdrawn and (unfinished or not is_served):
+    if unfinished or not is_served or aim is not None:
         return champion
     if len(champions) == 1:
         raise RegistryError(
@@ -115,6 +123,7 @@ def _serve(
     destination: str | Path,
     keep: int,
     champions: list[str],
+    aim: str,
 ) -> str:
     name, content = version.name, version.content_hash
     entry = registry.entry(name, version.version)
@@ -130,9 +139,16 @@ def _serve(
         needed = [it.content_hash for it in registry.versions(name) if it.aliases]
         with _model(registry, version, entry) as folder:
             if served and served.content_hash != content:
-                withdraw(destination, served.content_hash)
+                withdraw(destination, served.content_hash, aim)
             path = push(folder, destination, content, keep, aliased=needed)
     registry.set_champions(name, champions)
+    now = newest(destination)
+    if now is None or now.content_hash != content:
+        raise RegistryError(
+            f"{destination}: while version {version.version} of {name} was brought there, "
+            "something else was: promote the one that you want once more, "
+            "`graft registry promote VERSION`"
+        )
     registry.register(dataclasses.replace(entry, pushed_path=path), challenger=True)
     return path
 

@@ -167,9 +167,8 @@ class Registry(Protocol):
 
         Args:
           entry: the model.
-          challenger: whether it has just been pushed, so that the version becomes the challenger
-            also where it is an earlier one; a new version always does.
-          champion: whether the version becomes the champion too.
+          challenger: whether it has just been pushed, so that the version becomes the challenger.
+          champion: whether the version becomes the champion.
         """
 
     def find(self, name: str, content_hash: str) -> Registered | None:
@@ -245,15 +244,19 @@ def write_registration(path: str | Path, registry: Registry, it: Registered, ent
     write_json(folder, name, values)
 
 
-def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Registered:
+def restore(
+    registration: str | Path, spec: str | Mapping[str, Any], champion: bool = False
+) -> Registered:
     """Registers again what a `registration.json` tells of, where the registry has lost it.
 
-    The file is brought up to date if the version, or the pushed one, is another now. The
-    challenger stays where it is, wherever somebody moved it, unless the model was pushed anew.
+    The file is brought up to date if the version, or the pushed one, is another now. The aliases
+    stay where they are, wherever somebody moved them, unless the model was pushed anew, or the
+    registry had lost it.
 
     Args:
       registration: as `write_registration` wrote it.
       spec: as for `get_registry`.
+      champion: whether a push makes the champion, and not the challenger alone.
 
     Raises:
       RegistryError: the file cannot be read, the model is gone, or the registry does not answer.
@@ -270,7 +273,8 @@ def restore(registration: str | Path, spec: str | Mapping[str, Any]) -> Register
     pushed_path = _pushed_anew(entry)
     if pushed_path:
         entry = dataclasses.replace(entry, pushed_path=pushed_path)
-    registered = registry.register(entry, challenger=bool(pushed_path))
+    anew = bool(pushed_path) or registry.find(entry.name, entry.content_hash) is None
+    registered = registry.register(entry, challenger=anew, champion=champion and anew)
     if pushed_path or (said.get("version"), said.get("uri")) != (
         registered.version,
         registered.uri,

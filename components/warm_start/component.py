@@ -10,6 +10,7 @@ from components.warm_start.strategy import LatestBlessedOfOtherPictures
 
 def create_warm_start(
     facts: types.OutputChannel,
+    destination: str,
     trainer: str = "Trainer",
     evaluator: str = "Evaluator",
     serving: str = "ServingCheck",
@@ -19,6 +20,7 @@ def create_warm_start(
 
     Args:
       facts: of what will be trained on.
+      destination: where models are served from, and what was rolled back from is noted.
       trainer: id of the node that gives the models.
       evaluator: id of the node that gives the blessings.
       serving: id of the node that gives the infra blessings.
@@ -28,6 +30,7 @@ def create_warm_start(
     """
     return resolver.Resolver(
         strategy_class=LatestBlessedOfOtherPictures,
+        config={"destination": destination},
         model=of_all_runs(standard_artifacts.Model, trainer),
         model_blessing=of_all_runs(standard_artifacts.ModelBlessing, evaluator),
         infra_blessing=of_all_runs(standard_artifacts.InfraBlessing, serving),

@@ -18,12 +18,18 @@ class LatestBlessedOfOtherPictures(resolver.ResolverStrategy):
     One that has learnt from the same facts would begin from what it ended with: a second, unchanged
     run would find the first one's model, and train for nothing instead of taking the cache. One
     that has learnt a picture of this run's test split, since the split was drawn by other rules
-    then, would be tested on what it knows.
+    then, would be tested on what it knows. One that was rolled back from is passed over.
 
     Its inputs, see component.py:
       model, model_blessing, infra_blessing: all that the pipeline's runs have given.
       facts: of what this run trains on.
     """
+
+    def __init__(self, destination: str):
+        """Args:
+        destination: where models are served from.
+        """
+        self._destination = destination
 
     def resolve_artifacts(
         self, store: mlmd.MetadataStore, input_dict: dict[str, list[types.Artifact]]
@@ -35,7 +41,7 @@ class LatestBlessedOfOtherPictures(resolver.ResolverStrategy):
           input_dict: artifacts by the names of the four channels.
         """
         facts = input_dict["facts"]
-        for model, blessing, infra_blessing in served(input_dict):
+        for model, blessing, infra_blessing in served(input_dict, self._destination):
             if _may_begin(model, [artifact.uri for artifact in facts]):
                 return {
                     "model": [model],

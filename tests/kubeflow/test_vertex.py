@@ -39,7 +39,7 @@ def test_artifact_types_of_our_own_are_refused(tmp_path):
 
 def test_the_baseline_is_refused(tmp_path):
     model = tfx.dsl.Importer(source_uri="m", artifact_type=standard_artifacts.Model)
-    baseline = create_baseline(model.outputs["result"])
+    baseline = create_baseline(model.outputs["result"], str(tmp_path / "serving"))
     with pytest.raises(TypeError, match="Unexpected resolver policy"):
         compile_for_vertex(tmp_path, model, baseline)
 

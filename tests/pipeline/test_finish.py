@@ -10,8 +10,10 @@ import pytest
 
 from components.content import content_hash
 from components.errors import StoreError
-from components.pusher.push import WITHDRAWN, push, withdraw
+from components.pusher.push import is_withdrawn, push, withdraw
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.registry import Entry, get_registry, write_registration
+from pipeline import finish as finishing
 from pipeline.config import Config
 from pipeline.finish import _sweep_checkpoints, finish, restore_push, restore_registration
 from pipeline.lineage import Artifact, Node, Run, record_start
@@ -114,6 +116,22 @@ def test_what_somebody_rolled_back_from_comes_back_once_it_was_promoted(
     assert restore_push(run, CONFIG, places) == (promoted, [])
 
 
+def test_what_is_rolled_back_from_while_a_cached_run_ends_stays_away(
+    places, pushed_before, monkeypatch
+):
+    run, content = pushed_before
+    shutil.rmtree(os.path.join(places.serving(None), "1"))
+
+    def slow(*_):
+        withdraw(places.serving(None), content)
+        return set()
+
+    monkeypatch.setattr(finishing, "aliased_contents", slow)
+    path, notes = restore_push(run, CONFIG, places)
+    assert path is None and "was rolled back from" in notes[0]
+    assert is_withdrawn(places.serving(None), content)
+
+
 @pytest.mark.parametrize("rolled_back", [False, True])
 def test_a_lost_registration_comes_back_unless_it_was_rolled_back_from(
     places, pushed_before, rolled_back
@@ -132,8 +150,12 @@ def test_a_lost_registration_comes_back_unless_it_was_rolled_back_from(
     there.delete("task", "1")
     if rolled_back:
         withdraw(places.serving(None), content)
-    restore_registration(run, CONFIG, places)
-    assert [it.version for it in there.versions("task")] == ([] if rolled_back else ["2"])
+    values = {**CONFIG.model_dump(), "push": {"champion": "push"}}
+    stands = restore_registration(run, Config.model_validate(values), places)
+    told = {"registry": "mlflow", "name": "task", "version": "2"}
+    assert stands == (None if rolled_back else told)
+    found = {it.version: it.aliases for it in there.versions("task")}
+    assert found == ({} if rolled_back else {"2": ["challenger", "champion"]})
 
 
 def test_a_model_that_was_not_blessed_does_not_come_back(places, pushed_before):

@@ -172,9 +172,9 @@ def test_rollback_and_promote_answer_in_json(two):
     bad = newest(two.serving).content_hash
     said = two.json("rollback")
     assert said["before"]["version"] == "2" and said["served"]["version"] == "1"
-    assert said["served"]["path"] == said["path"] == str(two.serving / "3")
+    assert said["served"]["path"] == said["path"] == f"{two.serving}/3"
     assert is_withdrawn(two.serving, bad)
-    assert two.json("promote", "2")["path"] == str(two.serving / "4")
+    assert two.json("promote", "2")["path"] == f"{two.serving}/4"
     assert not is_withdrawn(two.serving, bad)
 
 
@@ -183,9 +183,18 @@ def test_delete_asks_and_keeps_what_an_alias_points_at(two):
     two.graft("promote", "2")
     asked = two.graft("delete", "1", input="n\n")
     assert asked.exit_code == 1 and "Delete it?" in asked.output
+    asked = two.graft("delete", "1", "--json", input="n\n")
+    assert asked.exit_code == 1 and not asked.stdout
+    assert "deletes version 1 of ripeness" in asked.stderr and "Delete it?" in asked.stderr
     assert len(two.json("list")) == 2
     assert two.json("delete", "1", "--yes")["deleted"] == "1"
     assert [version["version"] for version in two.json("list")] == ["2"]
+
+
+def test_delete_says_that_what_was_rolled_back_from_stays_away(two):
+    two.graft("rollback")
+    said = two.graft("delete", "2", "--yes").output
+    assert "its pipeline does not push it again" in said and "trained anew" in said
 
 
 def test_the_registry_is_the_one_that_the_last_run_used(tmp_path):

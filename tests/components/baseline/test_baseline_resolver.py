@@ -15,6 +15,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts
 
 from components.baseline.component import create_baseline
 from components.evaluator.component import Evaluator
+from components.pusher.push import withdraw
 from components.serving_check.component import ServingCheck
 
 
@@ -93,6 +94,7 @@ class Runs:
 
     def __init__(self, folder, name="fruit"):
         self.folder, self.name, self.count = str(folder), name, 0
+        self.serving = os.path.join(self.folder, "serving")
         StubExecutor.baselines, StubExecutor.verdict = [], True
         ServingExecutor.verdict = True
 
@@ -103,13 +105,13 @@ class Runs:
                 content=content, attempt=attempt, model=types.Channel(type=standard_artifacts.Model)
             )
         )
-        baseline = create_baseline(trainer.outputs["model"])
+        baseline = create_baseline(trainer.outputs["model"], self.serving)
         evaluator = Evaluator(
             examples=source.outputs["examples"],
+            facts=source.outputs["examples"],
             model=trainer.outputs["model"],
             baseline_model=baseline.outputs["model"],
-            thresholds="{}",
-            slices="[]",
+            evaluate="{}",
         )
         evaluator.executor_spec = executor_spec.ExecutorClassSpec(StubExecutor)
         serving = ServingCheck(
@@ -227,6 +229,16 @@ def test_the_model_that_was_blessed_last_counts_not_the_one_trained_last(runs):
         runs.run("apple") == "banana"
     )  # back again: the Trainer is cached, its model blessed anew
     assert runs.run("cherry") == "apple"
+
+
+def test_a_model_that_was_rolled_back_from_is_no_baseline(runs):
+    runs.run("apple")
+    runs.run("banana")
+    withdraw(runs.serving, "banana")
+    assert runs.run("cherry") == "apple"
+    withdraw(runs.serving, "cherry")
+    assert runs.run("banana") == "cached"
+    assert runs.run("damson") == "apple"
 
 
 def test_a_model_whose_folder_is_gone_is_passed_over(runs):

@@ -14,6 +14,7 @@ from components.content import content_hash
 from components.errors import ServingError
 from components.pusher import bucket as buckets
 from components.pusher.push import is_withdrawn, newest, push, removable, withdraw
+from components.pusher.versions import Withdrawn
 
 
 def model(folder: Path, text: str) -> tuple[Path, str]:
@@ -159,6 +160,30 @@ def test_what_was_withdrawn_stays_so_until_it_is_pushed(served, models):
     assert is_withdrawn(served, digest) and not is_withdrawn(served, models[1][1])
     assert push(folder, served, digest) == f"{served}/1"
     assert not is_withdrawn(served, digest)
+
+
+def test_a_withdrawn_model_that_a_run_brings_stays_away_and_withdrawn(served, models):
+    (folder, digest), *_ = models
+    push(folder, served, digest)
+    withdraw(served, digest)  # and the rollback was killed before its own push
+    with pytest.raises(Withdrawn, match="was rolled back from; `graft registry promote`"):
+        push(folder, served, digest, unless_withdrawn=True)
+    assert shown(served) == ["1"] and is_withdrawn(served, digest)
+
+
+def test_a_model_that_is_rolled_back_from_during_its_upload_does_not_appear(disk, models):
+    (folder, digest), *_ = models
+    served = "gs://bucket/serving"
+
+    def once(*_):
+        disk.before = lambda *_: None
+        withdraw(served, digest)
+
+    disk.before = once
+    with pytest.raises(Withdrawn):
+        push(folder, served, digest, unless_withdrawn=True)
+    assert shown(served) == [] and is_withdrawn(served, digest)
+    assert not [name for name in files.names(served) if name.startswith(".pushing-")]
 
 
 def test_a_model_that_changed_since_it_was_evaluated_is_refused(served, models):

@@ -9,7 +9,7 @@ from tfx.types import channel_utils, standard_artifacts
 
 from components.content import content_hash
 from components.errors import ServingError
-from components.pusher import aliases
+from components.pusher import aliases, executor
 from components.pusher.component import CODE_VERSION, Pusher
 from components.pusher.executor import Executor
 from components.pusher.push import is_withdrawn, newest, withdraw
@@ -114,6 +114,22 @@ def test_a_withdrawn_model_is_not_pushed_and_the_note_says_what_brings_it_back(m
     assert pushed.get_int_custom_property("pushed") == 0
     assert "`graft registry promote`" in pushed.get_string_custom_property("reason")
     assert "was rolled back from" in pushed.get_string_custom_property("note")
+    assert newest(tmp_path / "serving") is None and is_withdrawn(tmp_path / "serving", digest)
+
+
+def test_a_model_that_is_rolled_back_from_while_its_push_begins_stays_away(
+    model, tmp_path, monkeypatch
+):
+    """A registry is asked for its aliases up to 20 seconds long."""
+    digest = model.get_string_custom_property("content_hash")
+
+    def slow(*_):
+        withdraw(tmp_path / "serving", digest)
+        return set()
+
+    monkeypatch.setattr(executor, "aliased_contents", slow)
+    pushed = push({"model": model}, tmp_path)
+    assert pushed.get_int_custom_property("pushed") == 0
     assert newest(tmp_path / "serving") is None and is_withdrawn(tmp_path / "serving", digest)
 
 

@@ -18,6 +18,7 @@ from components.content import content_hash
 from components.errors import ServingError
 from components.pusher import folder as folders
 from components.pusher.push import is_withdrawn, newest, push, removable, withdraw
+from components.pusher.versions import Withdrawn
 
 ROOT = Path(__file__).parents[3]
 
@@ -176,6 +177,14 @@ def test_what_was_withdrawn_stays_so_until_it_is_pushed(served, first, second):
     assert is_withdrawn(served, second[1]) and not is_withdrawn(served, first[1])
     assert push(second[0], served, second[1]) == str(served / "4")
     assert not is_withdrawn(served, second[1])
+
+
+def test_a_withdrawn_model_that_a_run_brings_stays_away_and_withdrawn(served, first):
+    push(first[0], served, first[1])
+    withdraw(served, first[1])  # and the rollback was killed before its own push
+    with pytest.raises(Withdrawn, match="was rolled back from; `graft registry promote`"):
+        push(first[0], served, first[1], unless_withdrawn=True)
+    assert shown(served) == ["1"] and is_withdrawn(served, first[1])
 
 
 def test_the_newest_version_is_no_longer_withdrawn_once_it_is_pushed_again(served, first):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import MlflowClient
 
 from components.errors import RegistryError
@@ -60,15 +61,19 @@ def test_the_alias_is_the_truth_where_somebody_moved_it(registry, three, client)
     assert registry.champions("ripeness") == []
 
 
-@pytest.mark.parametrize(("before", "after"), [(["1"], ["1", "2"]), (["1", "2"], ["1"])])
-def test_a_change_that_ended_between_alias_and_list_is_done(
-    registry, three, monkeypatch, before, after
+@pytest.mark.parametrize("step", ["set_registered_model_tag", "set_registered_model_alias"])
+@pytest.mark.parametrize("after", [["1", "2", "3"], ["1"], ["2", "1"]])
+def test_a_change_that_ended_between_alias_and_list_has_changed_nothing(
+    registry, three, monkeypatch, after, step
 ):
-    registry.set_champions("ripeness", before)
+    registry.set_champions("ripeness", ["1", "2"])
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "set_registered_model_tag", dying)
+        patch.setattr(MlflowClient, step, dying)
         with pytest.raises(KeyboardInterrupt):
             registry.set_champions("ripeness", after)
+    left = registry.champions("ripeness")
+    assert left == ["1", "2"] or (left == ["2"] and after == ["2", "1"])  # 1 is on its way
+    registry.set_champions("ripeness", after)
     assert registry.champions("ripeness") == after
 
 
@@ -115,6 +120,14 @@ def test_a_version_by_other_hands_has_no_entry_and_half_a_one_is_not_there(
     assert registry.entry("ripeness", "1") is None
     with pytest.raises(RegistryError, match="no version 2"):
         registry.entry("ripeness", "2")
+
+
+def test_an_entry_says_where_the_version_was_pushed_last(registry, entry, make_entry, reading):
+    registry.register(entry)
+    moved = dataclasses.replace(entry, pushed_path="/serving/4")
+    registry.register(make_entry("other"))
+    registry.register(moved)
+    assert registry.entry("ripeness", "1") == moved
 
 
 def test_lost_files_are_one_clear_message(registry, entry):
@@ -178,6 +191,29 @@ def test_a_deletion_that_ended_at_any_step_is_finished_by_the_next(
     assert [version.version for version in registry.versions("ripeness")] == ["3", "1"]
     (experiment,) = client.search_experiments(filter_string="name = 'bananas'")
     assert len(client.search_runs([experiment.experiment_id])) == 2
+
+
+def test_what_two_names_share_stays_until_the_last_of_them_is_deleted(registry, entry):
+    registry.register(entry)
+    registry.register(dataclasses.replace(entry, name="freshness"))
+    assert registry.entry("ripeness", "1") == entry  # one file tells of both
+    (kept,) = registry.versions("freshness")
+    files = Path(kept.uri.removeprefix("file://"))
+    registry.delete("ripeness", "1")
+    assert registry.versions("ripeness") == [] and (files / "MLmodel").is_file()
+    assert registry.entry("freshness", "1").name == "freshness"
+    registry.delete("freshness", "1")
+    assert not files.exists()
+
+
+def test_a_version_whose_run_is_gone_for_good_can_be_deleted(registry, three, client, store):
+    (version,) = (it for it in registry.versions("ripeness") if it.version == "2")
+    run_id = client.get_model_version("ripeness", "2").run_id
+    client.delete_run(run_id)
+    SqlAlchemyStore(f"sqlite:///{store}", str(store.parent))._hard_delete_run(run_id)  # as gc does
+    registry.delete("ripeness", "2")
+    assert [it.version for it in registry.versions("ripeness")] == ["3", "1"]
+    assert not Path(version.uri.removeprefix("file://")).exists()
 
 
 def test_a_version_by_other_hands_is_deleted_without_its_run(registry, client):

@@ -9,9 +9,12 @@ from tfx.types import channel_utils, standard_artifacts
 
 from components.artifacts import Preprocessing, Registration
 from components.content import content_hash, git_commit
-from components.pusher.push import WITHDRAWN, withdraw
+from components.pusher.push import is_withdrawn, newest, withdraw
+from components.pusher.versions import WITHDRAWN
 from components.registry_pusher.component import RegistryPusher
 from components.registry_pusher.executor import Executor
+from components.registry_pusher.mlflow_registry import MlflowRegistry
+from components.registry_pusher.promotion import promote
 from components.registry_pusher.registry import Entry, get_registry, restore
 
 INTERVALS = {"accuracy": [0.9, 0.99]}
@@ -150,14 +153,42 @@ def test_a_push_makes_the_champion_where_the_configuration_says_so(inputs, tmp_p
     assert ("champion" in version.aliases) is (champion == "push")
 
 
-def test_what_was_rolled_back_from_since_it_was_pushed_is_not_registered(inputs, tmp_path):
+@pytest.mark.parametrize("when", ["before it was to be pushed", "since", "while it is registered"])
+def test_what_was_rolled_back_from_gets_a_version_to_be_promoted_and_no_alias(
+    inputs, tmp_path, monkeypatch, when
+):
     pushed = inputs["pushed_model"]
-    pushed.set_string_custom_property("pushed_destination", str(tmp_path / "serving" / "4"))
-    withdraw(tmp_path / "serving", pushed.get_string_custom_property("content_hash"))
-    registration, spec = register(inputs, tmp_path)
-    assert registration.get_int_custom_property("registered") == 0
-    assert registration.get_string_custom_property("reason") == WITHDRAWN
-    assert get_registry(spec).versions("my-bananas") == []
+    content = pushed.get_string_custom_property("content_hash")
+    if when == "before it was to be pushed":
+        pushed = artifact(
+            standard_artifacts.PushedModel,
+            tmp_path / "not-pushed",
+            pushed=0,
+            reason=WITHDRAWN,
+            content_hash=content,
+        )
+        inputs["pushed_model"] = pushed
+    else:
+        pushed.set_string_custom_property("pushed_destination", str(tmp_path / "serving" / "4"))
+    real = MlflowRegistry.register
+
+    def slow(*args, **kwargs):
+        registered = real(*args, **kwargs)
+        withdraw(tmp_path / "serving", content)
+        return registered
+
+    if when == "while it is registered":
+        monkeypatch.setattr(MlflowRegistry, "register", slow)
+    else:
+        withdraw(tmp_path / "serving", content)
+    registration, spec = register(inputs, tmp_path, champion="push")
+    monkeypatch.undo()
+    assert registration.get_int_custom_property("registered") == 1
+    (version,) = get_registry(spec).versions("my-bananas")
+    assert (version.content_hash, version.aliases) == (content, [])
+    promote(get_registry(spec), version, tmp_path / "serving")
+    assert newest(tmp_path / "serving").content_hash == content
+    assert not is_withdrawn(tmp_path / "serving", content)
 
 
 @pytest.mark.parametrize("why", ["not pushed", "no registry"])

@@ -30,7 +30,14 @@ def test_champions_come_and_go_as_with_mlflow(kubeflow, make_entry, tmp_path):
     assert kubeflow.champions("ripeness") == ["1", "2"]
     rollback(kubeflow, previous(kubeflow, "ripeness", serving), serving)
     assert kubeflow.champions("ripeness") == ["1"]
+    third = make_entry("third")
+    assert kubeflow.register(third, challenger=False).created
+    assert version("3").aliases == []
+    kubeflow.set_champions("ripeness", ["1", "2"])
+    kubeflow.register(make_entry("good"), champion=True)  # pushed again
+    assert kubeflow.champions("ripeness") == ["2", "1"]
+    kubeflow.set_champions("ripeness", ["1"])
     with pytest.raises(RegistryError, match="is the challenger and the champion"):
         delete(kubeflow, version("1"))
     delete(kubeflow, version("2"))
-    assert [it.version for it in kubeflow.versions("ripeness")] == ["1"]
+    assert [it.version for it in kubeflow.versions("ripeness")] == ["3", "1"]

@@ -4,14 +4,19 @@ import dataclasses
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from components.content import content_hash
+from components.errors import RegistryError
 from components.pusher.push import push
-from components.registry_pusher import mlflow_sqlite, mlflow_steps
+from components.registry_pusher import mlflow_sqlite, mlflow_steps, patience
 from components.registry_pusher.registry import (
     Entry,
     restore,
@@ -41,6 +46,28 @@ def test_a_model_is_registered_with_all_that_is_known_of_it(registry, entry, cli
     assert run.data.metrics == entry.metrics
     assert run.data.params["train.batch_size"] == "32"
     assert run.data.params["train.phases"] == '[{"train": "head"}]'
+
+
+def test_a_label_that_mlflow_takes_in_no_name_holds_up_no_registration(registry, entry, client):
+    weights = {"pepper, red": 2, "a//b": 1, "../c": 1, "grün: ja": 3, "long" * 100: 1}
+    config = {"train": {"class_weights": weights}}
+    registry.register(dataclasses.replace(entry, config=config))
+    params = client.get_run(client.get_model_version("ripeness", "1").run_id).data.params
+    assert params["train.class_weights.pepper_ red"] == "2"
+    assert params["train.class_weights.grün: ja"] == "3" and len(params) == 5
+    assert registry.entry("ripeness", "1").config == config
+
+
+def test_a_database_of_an_older_mlflow_is_not_asked_again_and_the_message_says_what_helps(
+    registry, entry, store, monkeypatch
+):
+    with closing(sqlite3.connect(store)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'older'")
+    monkeypatch.setattr(patience.time, "sleep", lambda _: pytest.fail("it is asked again"))
+    with pytest.raises(
+        RegistryError, match=f"another MLflow release; .*`mlflow db upgrade sqlite:///{store}`"
+    ):
+        registry.register(entry)
 
 
 def test_the_model_lies_beside_the_store_and_is_what_was_trained(registry, entry, store):

@@ -124,6 +124,23 @@ def test_what_was_rolled_back_from_does_not_move_aliases_when_its_pipeline_runs_
     assert shop.state() == before
 
 
+def test_a_cached_run_that_pushes_anew_makes_the_champion_where_a_push_does(shop, tmp_path, store):
+    shop.bring("a", champion=True)
+    told = tmp_path / "registration.json"
+    entry = shop.entries["a"]
+    write_registration(told, shop.registry, shop.registry.register(entry), entry)
+    shop.bring("b", champion=True)
+    spec = {"kind": "mlflow", "uri": f"sqlite:///{store}"}
+    restore(told, spec, champion=True)  # it is not served, so nothing moves
+    assert shop.state() == ("2", ["1", "2"], "2", set())
+    push(entry.model_path, shop.serving, entry.content_hash)
+    restore(told, spec, champion=True)
+    assert shop.state() == ("1", ["2", "1"], "1", set())
+    store.unlink()  # the registry is lost
+    restore(told, spec, champion=True)
+    assert shop.state() == ("1", ["1"], "1", set())
+
+
 def test_a_version_whose_training_was_cleaned_away_comes_from_the_registrys_own_copy(shop):
     shop.bring("a", champion=True)
     shop.bring("b", champion=True)
@@ -180,6 +197,76 @@ def test_a_champion_that_was_deleted_is_no_way_back(shop):
     delete(shop.registry, shop.version("2"))
     shop.roll_back()
     assert shop.state()[0] == "1" and shop.registry.champions("ripeness") == ["1"]
+
+
+def broken_promotion(shop, number, monkeypatch, step, when="before"):
+    """A promotion that dies at a step."""
+    owner = promotion if step in ("withdraw", "push") else type(shop.registry)
+    real = getattr(owner, step)
+
+    def dying(*args, **kwargs):
+        if when == "after":
+            real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, dying)
+        with pytest.raises(KeyboardInterrupt):
+            shop.promote(number)
+
+
+@pytest.mark.parametrize("champions", [["1"], ["1", "2"]])
+@pytest.mark.parametrize("step", ["push", "set_champions", "register"])
+def test_a_promotion_that_was_killed_is_taken_back_by_a_rollback(
+    shop, monkeypatch, step, champions
+):
+    for text in "abc":
+        shop.bring(text)
+    for number in champions:
+        shop.promote(number)
+    broken_promotion(shop, "3", monkeypatch, step)
+    shop.roll_back()
+    served, now, challenger, withdrawn = shop.state()
+    assert (served, now, challenger) == (champions[-1], champions, champions[-1])
+    assert served not in withdrawn
+
+
+def test_a_promotion_of_the_champion_before_that_was_killed_is_taken_back_too(shop, monkeypatch):
+    for text in "ab":
+        shop.bring(text, champion=True)
+    broken_promotion(shop, "1", monkeypatch, "set_champions")
+    shop.roll_back()
+    assert shop.state() == ("2", ["1", "2"], "2", {"1"})
+
+
+def test_of_two_promotions_at_once_one_says_so_and_promoting_again_helps(shop, monkeypatch):
+    for text in "ab":
+        shop.bring(text)
+    owner = type(shop.registry)
+    real = owner.set_champions
+
+    def slow(*args):
+        monkeypatch.setattr(owner, "set_champions", real)
+        shop.promote("2")  # the other operator
+        real(*args)
+
+    monkeypatch.setattr(owner, "set_champions", slow)
+    with pytest.raises(RegistryError, match="something else was: promote the one that you want"):
+        shop.promote("1")
+    shop.promote("2")
+    assert shop.state() == ("2", ["1", "2"], "2", {"1"})
+
+
+def test_a_rollback_after_somebody_elses_changes_nothing(shop):
+    for text in "abc":
+        shop.bring(text, champion=True)
+    aim = previous(shop.registry, "ripeness", shop.serving)
+    shop.promote("1")
+    shop.registry.set_champions("ripeness", ["1"])
+    before = shop.state()
+    with pytest.raises(RegistryError, match="version 2 is no champion any more"):
+        rollback(shop.registry, aim, shop.serving)
+    assert shop.state() == before
 
 
 COMMANDS = {

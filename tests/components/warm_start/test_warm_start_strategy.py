@@ -6,6 +6,7 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.image_example_gen.history import CONTENTS
+from components.pusher.push import withdraw
 from components.trainer.warm_start import weights_folder
 from components.warm_start.strategy import LatestBlessedOfOtherPictures
 
@@ -15,6 +16,7 @@ class Store:
 
     def __init__(self, folder):
         self._folder, self._last = folder, 0
+        self.serving = folder / "serving"
         self.channels = {"model": [], "model_blessing": [], "infra_blessing": []}
 
     def add(self, key, kind, **properties):
@@ -40,7 +42,10 @@ class Store:
 
     def model(self, *spans, blessed=True, passed=True, weights=True):
         learnt_from = json.dumps([self.facts(span) for span in spans])
-        model = self.add("model", standard_artifacts.Model, learnt_from=learnt_from)
+        content = f"content {self._last}"
+        model = self.add(
+            "model", standard_artifacts.Model, learnt_from=learnt_from, content_hash=content
+        )
         if weights:
             (self._folder / weights_folder(model.uri)).mkdir(parents=True)
         for key, kind, verdict in (
@@ -54,7 +59,8 @@ class Store:
         now = standard_artifacts.Examples()
         now.uri = self.facts(span)
         given = {**self.channels, "facts": [now]}
-        found = LatestBlessedOfOtherPictures().resolve_artifacts(None, given)
+        strategy = LatestBlessedOfOtherPictures(str(self.serving))
+        found = strategy.resolve_artifacts(None, given)
         assert set(found) == set(given)
         return found["model"]
 
@@ -74,6 +80,12 @@ def test_a_new_span_begins_from_the_latest_blessed_model(store):
     store.model("span-3", blessed=False)
     store.model("span-3", passed=False)
     assert store.resolve("span-4") == [second]
+
+
+def test_what_was_rolled_back_from_is_passed_over(store):
+    first, second = store.model("span-1"), store.model("span-2")
+    withdraw(store.serving, second.get_string_custom_property("content_hash"))
+    assert store.resolve("span-3") == [first]
 
 
 def test_an_unchanged_run_finds_what_the_run_before_it_found(store):
