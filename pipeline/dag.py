@@ -129,6 +129,7 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         model=trainer.outputs["model"],
         examples=images.outputs["examples"],
         predictions=evaluator.outputs["predictions"],
+        preprocessing=transformed.outputs["preprocessing"],
         limits=_json(config.serving),
     )
     registry = json.dumps(places.registry(config.push), sort_keys=True)

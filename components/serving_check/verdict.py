@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from components.serving_check.comparison import Expected, compare
-from components.serving_check.probe import BATCH, huge_batch, mixed_batch
+from components.serving_check.probe import BATCH, PREPARED_SIGNATURE, huge_batch, mixed_batch
 
 _MARKS = {"label", "score", "probabilities", "error"}
 
@@ -15,6 +15,7 @@ def judge(
     answer: Mapping[str, Any],
     expected: Expected,
     pictures: Sequence[bytes],
+    prepared: list[int],
     tolerance: float,
     inside: Mapping[str, Sequence[str]],
     limits: Mapping[str, float | None],
@@ -25,6 +26,7 @@ def judge(
       answer: what `executor.ask` returned for the pictures.
       expected: what the evaluation has of them.
       pictures: those that were sent, one at least.
+      prepared: positions of those that were sent prepared, too, one at least.
       tolerance: largest difference of a probability that is allowed.
       inside: `python` and `paths`, as inspection.py finds them in the SavedModel.
       limits: `max_load_seconds`, `max_memory_mb`, `max_latency_ms`; null allows all.
@@ -38,6 +40,7 @@ def judge(
         equal, largest = _equal(answer, expected, tolerance)
         checks += [
             equal,
+            _preprocessing(answer, expected, prepared, tolerance),
             _latency(answer["latency_ms"], limits),
             _memory(answer["memory_mb"], limits),
             _bad_pictures(answer, expected, pictures, tolerance),
@@ -63,7 +66,7 @@ def judge(
 def _summed_up(said: Mapping[str, str]) -> list[str]:
     """The sentences of all checks as three: a person reads them in a terminal."""
     groups = [
-        ["equal"],
+        ["equal", "preprocessing"],
         ["loads", "latency", "memory"],
         ["bad_pictures", "empty_batch", "huge_batch", "json", "no_python", "no_paths"],
     ]
@@ -86,6 +89,37 @@ def _equal(
         f"did, to within {largest or 0:.1g}; at most {tolerance:g} is allowed"
     )
     return _check("equal", alone + batched, well), largest
+
+
+def _preprocessing(
+    answer: Mapping[str, Any], expected: Expected, positions: list[int], tolerance: float
+) -> dict[str, Any]:
+    """The evaluation goes through the exported graph, so it cannot see that this prepares pictures
+    otherwise than the training did."""
+    if "prepared" in answer["failed"]:
+        reason = (
+            "pictures that are prepared as the training prepares them cannot be scored: "
+            f"{answer['failed']['prepared']}; export {PREPARED_SIGNATURE} as "
+            "components/trainer/signatures.py does"
+        )
+        return _check("preprocessing", [reason], "")
+    alone, scores = _as_alone(answer, expected, positions), answer["prepared"]["probabilities"]
+    if scores.shape != alone.probabilities.shape:
+        reason = f"{len(positions)} prepared pictures give probabilities of shape "
+        return _check("preprocessing", [f"{reason}{list(scores.shape)}"], "")
+    differences = np.abs(scores.astype(np.float64) - alone.probabilities).max(axis=1)
+    worst, worse = int(differences.argmax()), ~(differences <= tolerance)  # NaN is worse, too
+    reasons = [
+        f"{worse.sum()} of {len(positions)} test pictures are scored otherwise as served than "
+        f"prepared as the training prepares them, {alone.paths[worst]} by "
+        f"{differences[worst]:.2g}; at most {tolerance:g} is allowed: the exported model decodes, "
+        "resizes or crops in another way"
+    ]
+    well = (
+        f"{len(positions)} pictures prepared as the training prepares them are scored as served, "
+        f"to within {differences[worst]:.1g}"
+    )
+    return _check("preprocessing", reasons if worse.any() else [], well)
 
 
 def _loads(seconds: float, limits: Mapping[str, float | None]) -> dict[str, Any]:
