@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,8 @@ class Executor(base_executor.BaseExecutor):
         """Checks; a model that fails is a result, not an error.
 
         Raises:
-          ServingError: the predictions are not of these examples.
+          ServingError: the predictions are not of these examples, or the machine did not let the
+            model answer.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
@@ -108,6 +110,10 @@ def ask(model: str, pictures: list[bytes], prepared: np.ndarray) -> dict[str, An
       {"error": text}, or what the probe says it writes: figures, and for each batch that was
       answered ("alone", "batched", "mixed", "bad", "empty", "huge", "prepared") its outputs by
       name.
+
+    Raises:
+      ServingError: it was killed or did not end, which says more of the machine than of the model:
+        as a verdict, it would be kept for later runs.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -127,10 +133,18 @@ def ask(model: str, pictures: list[bytes], prepared: np.ndarray) -> dict[str, An
                 command, env=environment, capture_output=True, timeout=_LONGEST_SECONDS
             )
         except subprocess.TimeoutExpired:
-            return {"error": f"no answer within {_LONGEST_SECONDS} s"}
+            raise ServingError(
+                f"{model}: the exported model gave no answer on this machine within "
+                f"{_LONGEST_SECONDS} s; run again when the machine is less busy"
+            ) from None
+        if done.returncode == -signal.SIGKILL:
+            raise ServingError(
+                f"{model}: the process that asked the exported model was killed, most often "
+                "because memory ran out; give the machine, or the container, more and run again"
+            )
         if done.returncode or not (folder / "answer.json").is_file():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            how = f"the process ended with {done.returncode}"  # -9: killed, -11: a broken model
+            how = f"the process ended with {done.returncode}"  # -11: a broken model
             return {"error": ": ".join([how, *last])}
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         if "error" not in answer:

@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts
 from tiny_served import NAMES, Served
 
 from components.artifacts import Predictions, Preprocessing
+from components.errors import ServingError
 from components.evaluator import predictions
 from components.files import split_files
 from components.serving_check import executor as serving_executor
@@ -228,6 +229,22 @@ def test_a_process_that_dies_withholds_the_blessing(evaluated, tmp_path, monkeyp
     _, verdict = check(evaluated, tmp_path)
     assert not verdict["passed"]
     assert "the process ended with 1" in verdict["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("kill -9 $$", "was killed, most often because"), ("exec sleep 60", "within 0.5 s; run")],
+)
+def test_what_the_machine_did_is_no_verdict(evaluated, tmp_path, monkeypatch, script, said):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(serving_executor.sys, "executable", str(program))
+    if "sleep" in script:
+        monkeypatch.setattr(serving_executor, "_LONGEST_SECONDS", 0.5)
+    with pytest.raises(ServingError, match=said):
+        check(evaluated, tmp_path)
+    assert os.listdir(tmp_path / "blessing") == []
 
 
 def test_the_probe_imports_no_tfx_and_no_beam():
