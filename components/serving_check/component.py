@@ -51,9 +51,9 @@ class ServingCheck(base_component.BaseComponent):
       images: how many test pictures were sent. kinds: {kind of file: images}.
       max_difference: of a probability, or null.
       load_seconds; latency_ms {"1", "32"}: median of the calls with so many pictures; memory_mb
-        {"loaded", "answering"}: most that the process held, after loading and at its end, Python
-        (some 500 MB) and the pictures included; huge_batch {images, seconds}. All of this machine;
-        null where it did not come so far.
+        {"loaded", "answering"}: most that the process held, after loading and after its answers,
+        Python (some 500 MB) and the pictures included; huge_batch {images, seconds}. All of this
+        machine; null where it did not come so far.
     """
 
     SPEC_CLASS = ServingCheckSpec

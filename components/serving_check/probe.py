@@ -105,7 +105,7 @@ def _ask(model: str, pictures: list[bytes], prepared: np.ndarray, folder: str) -
     answers: dict[str, _Outputs] = {}
     answers["alone"], alone_ms = _timed(ask, pictures, 1)
     answers["batched"], batched_ms = _timed(ask, pictures, BATCH)
-    if len(pictures) < BATCH:
+    if not batched_ms:
         _, batched_ms = _timed(ask, (pictures * BATCH)[:BATCH], BATCH)
 
     mixed, _ = mixed_batch(pictures)
@@ -136,7 +136,10 @@ def _ask(model: str, pictures: list[bytes], prepared: np.ndarray, folder: str) -
     np.savez(os.path.join(folder, "answers.npz"), **arrays)  # type: ignore[arg-type]
     return {
         "load_seconds": load_seconds,
-        "latency_ms": {"1": alone_ms, str(BATCH): batched_ms},
+        "latency_ms": {
+            "1": statistics.median(alone_ms),
+            str(BATCH): statistics.median(batched_ms),
+        },
         "memory_mb": memory_mb,
         "huge_seconds": None if "huge" in failed else seconds["huge"],
         "failed": failed,
@@ -156,15 +159,17 @@ def _scores(loaded: Any, prepared: np.ndarray) -> np.ndarray:
 
 def _timed(
     ask: Callable[[list[bytes]], _Outputs], pictures: list[bytes], size: int
-) -> tuple[_Outputs, float]:
-    """Returns the outputs for all pictures, and the median milliseconds of a call."""
+) -> tuple[_Outputs, list[float]]:
+    """Returns the outputs for all pictures, and the milliseconds of each call of full size."""
     answers, milliseconds = [], []
     for i in range(0, len(pictures), size):
+        batch = pictures[i : i + size]
         start = time.monotonic()
-        answers.append(ask(pictures[i : i + size]))
-        milliseconds.append(1000 * (time.monotonic() - start))
+        answers.append(ask(batch))
+        if len(batch) == size:
+            milliseconds.append(1000 * (time.monotonic() - start))
     joined = {key: np.concatenate([answer[key] for answer in answers]) for key in answers[0]}
-    return joined, statistics.median(milliseconds)
+    return joined, milliseconds
 
 
 def _peak_mb() -> float:
