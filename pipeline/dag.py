@@ -130,7 +130,10 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         examples=images.outputs["examples"],
         predictions=evaluator.outputs["predictions"],
         preprocessing=transformed.outputs["preprocessing"],
-        limits=_json(config.serving),
+        tolerance=config.serving.tolerance,
+        limits=json.dumps(
+            config.serving.model_dump(mode="json", exclude={"tolerance"}), sort_keys=True
+        ),
     )
     registry = json.dumps(places.registry(config.push), sort_keys=True)
     pusher = Pusher(

@@ -76,8 +76,9 @@ class ServingCheck(base_component.BaseComponent):
         preprocessing: ImageTransform's, by which the candidate was trained.
         max_images: how many pictures are sent at most, at least 1.
         tolerance: largest difference of a probability that is allowed. A batch of one alone gives
-          1e-6 to 3e-6 in float32, up to 8e-6 where logits go into the hundreds.
-        limits: the configuration's section `serving`, in JSON.
+          1e-6 to 3e-6 in float32, up to 8e-6 where logits go into the hundreds; hardware other than
+          the evaluation's, or TF32, gives more.
+        limits: the other keys of the configuration's section `serving`, in JSON.
         """
         super().__init__(
             ServingCheckSpec(
