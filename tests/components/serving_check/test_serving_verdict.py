@@ -177,7 +177,9 @@ def test_what_lies_in_the_model_is_named_and_counted():
     ],
 )
 def test_a_limit_is_held(limit, value, name, said):
-    assert said in failed(judged(sound(), **{limit: value}))[name]
+    sentence = failed(judged(sound(), **{limit: value}))[name]
+    assert said in sentence
+    assert "busy? delete this verdict's folder, or change the key, and run again" in sentence
     assert failed(judged(sound(), **{limit: value * 1.2})) == {}
 
 
