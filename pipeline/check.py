@@ -205,7 +205,7 @@ def _part(train: str | tuple[str, ...]) -> str:
 
 
 def _thresholds(config: Config) -> list[str]:
-    """What the gate asks, a sentence each."""
+    """What both gates ask, a sentence each."""
     evaluate = config.evaluate
     said = [s for metric, limit in evaluate.thresholds.items() for s in _limits(metric, limit)]
     for key, thresholds in evaluate.slice_thresholds.items():
@@ -215,6 +215,13 @@ def _thresholds(config: Config) -> list[str]:
         damaged = f"under {', '.join(robustness.corruptions)} up to severity {robustness.severity}"
         limits = [s for m, limit in robustness.thresholds.items() for s in _limits(m, limit)]
         said += [f"{damaged}, {sentence}" for sentence in limits]
+    for most, what, unit in (
+        (config.serving.max_load_seconds, "loading in at most", "s"),
+        (config.serving.max_memory_mb, "memory at most", "MB"),
+        (config.serving.max_latency_ms, "a picture in at most", "ms"),
+    ):
+        if most is not None:
+            said.append(f"served, {what} {most:g} {unit}")
     return said
 
 

@@ -150,7 +150,8 @@ class Evaluate(Section):
 
 
 class Serving(Section):
-    """What the exported model may cost, measured in a fresh process on the machine of the run."""
+    """What the exported model may cost, measured in a fresh process on the machine of the run, and
+    how exactly it must answer."""
 
     max_load_seconds: Annotated[float, Field(gt=0.0)] | None = Field(
         None, description="Longest time in seconds that loading may take. None: any."
@@ -164,4 +165,12 @@ class Serving(Section):
         None,
         description="Longest time in milliseconds that one picture may take, the median of many. "
         "None: any.",
+    )
+    tolerance: float = Field(
+        1e-5,
+        gt=0.0,
+        lt=1.0,
+        description="Largest difference of a probability that is allowed between evaluation, "
+        "training and serving. In float32 the batch's size alone gives some 1e-6; other hardware "
+        "than the evaluation's, or TF32, gives more.",
     )

@@ -130,7 +130,11 @@ def create_pipeline(config: Config, places: Places, unseen: bool = False) -> tfx
         model=trainer.outputs["model"],
         examples=images.outputs["examples"],
         predictions=evaluator.outputs["predictions"],
-        limits=_json(config.serving),
+        preprocessing=transformed.outputs["preprocessing"],
+        tolerance=config.serving.tolerance,
+        limits=json.dumps(
+            config.serving.model_dump(mode="json", exclude={"tolerance"}), sort_keys=True
+        ),
     )
     registry = json.dumps(places.registry(config.push), sort_keys=True)
     pusher = Pusher(

@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,11 +29,15 @@ from components.serving_check.comparison import Expected
 from components.serving_check.inspection import absolute_paths, python_functions
 from components.serving_check.pictures import choose, kind
 from components.serving_check.verdict import judge
+from components.trainer.input_pipeline import served_batches
+from components.trainer.records import PICTURE, Preprocessing, load_preprocessing
 
 # Names as in tfx.components.infra_validator.executor, which cannot be imported without a server.
 _BLESSED, _NOT_BLESSED, _PROPERTY = "INFRA_BLESSED", "INFRA_NOT_BLESSED", "blessed"
 _PROJECT = Path(__file__).parents[2]
 _LONGEST_SECONDS = 1800
+_MOST_PREPARED = 16
+"""Enough for every usual kind of file; at 600 pixels they are 70 MB."""
 
 
 class Executor(base_executor.BaseExecutor):
@@ -42,7 +47,8 @@ class Executor(base_executor.BaseExecutor):
         """Checks; a model that fails is a result, not an error.
 
         Raises:
-          ServingError: the predictions are not of these examples.
+          ServingError: the predictions are not of these examples, or the machine did not let the
+            model answer.
         """
         model = artifact_utils.get_single_instance(input_dict["model"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
@@ -56,34 +62,64 @@ class Executor(base_executor.BaseExecutor):
         sent = [p for i, p in enumerate(_pictures(folder)) if i in wanted]
         images = [image for _, image in sent]
         expected = _expected(predictions.uri, [id_ for id_, _ in sent])
+        positions = choose([kinds[i] for i in chosen], _MOST_PREPARED)
+        preprocessing = load_preprocessing(
+            artifact_utils.get_single_uri(input_dict["preprocessing"])
+        )
+        prepared = prepare([images[i] for i in positions], preprocessing)
         # On this machine's disk, as the served copy will be.
         with on_disk(path_utils.serving_model_path(model.uri)) as place:
-            answer = ask(str(place), images)
+            answer = ask(str(place), images, prepared)
             inside = look_inside(str(place), expected.classes)
 
         verdict = {
-            **judge(answer, expected, images, tolerance, inside, limits),
+            **judge(answer, expected, images, positions, tolerance, inside, limits),
             "images": len(sent),
             "kinds": dict(collections.Counter(kinds[i] for i in chosen)),
         }
         _bless(artifact_utils.get_single_instance(output_dict["infra_blessing"]), model, verdict)
 
 
-def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
+def prepare(pictures: list[bytes], preprocessing: Preprocessing) -> np.ndarray:
+    """Original bytes -> float32 [N, h, w, 3] in [0, 1], by what prepares the training's eval split.
+
+    Nothing of the exported model is used.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "pictures.gz")
+        with tf.io.TFRecordWriter(file, "GZIP") as writer:
+            for picture in pictures:
+                example = tf.train.Example()
+                for key in PICTURE:
+                    value = picture if key == "image" else b""
+                    example.features.feature[key].bytes_list.value.append(value)
+                writer.write(example.SerializeToString())
+        (batch,) = served_batches([file], preprocessing, len(pictures))
+        return batch["image"].numpy()
+
+
+def ask(model: str, pictures: list[bytes], prepared: np.ndarray) -> dict[str, Any]:
     """Runs the probe in a fresh process.
 
     Args:
       model: a SavedModel folder.
       pictures: original bytes of image files.
+      prepared: pictures as `prepare` gives them.
 
     Returns:
       {"error": text}, or what the probe says it writes: figures, and for each batch that was
-      answered ("alone", "batched", "mixed", "bad", "empty", "huge") its outputs by name.
+      answered ("alone", "batched", "mixed", "bad", "empty", "huge", "prepared") its outputs by
+      name.
+
+    Raises:
+      ServingError: it was killed or did not end, which says more of the machine than of the model:
+        as a verdict, it would be kept for later runs.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for i, picture in enumerate(pictures):
             (folder / f"{i}.bin").write_bytes(picture)
+        np.save(folder / "prepared.npy", prepared)
         request = {"model": model, "pictures": len(pictures)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -97,10 +133,18 @@ def ask(model: str, pictures: list[bytes]) -> dict[str, Any]:
                 command, env=environment, capture_output=True, timeout=_LONGEST_SECONDS
             )
         except subprocess.TimeoutExpired:
-            return {"error": f"no answer within {_LONGEST_SECONDS} s"}
+            raise ServingError(
+                f"{model}: the exported model gave no answer on this machine within "
+                f"{_LONGEST_SECONDS} s; run again when the machine is less busy"
+            ) from None
+        if done.returncode == -signal.SIGKILL:
+            raise ServingError(
+                f"{model}: the process that asked the exported model was killed, most often "
+                "because memory ran out; give the machine, or the container, more and run again"
+            )
         if done.returncode or not (folder / "answer.json").is_file():
             last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            how = f"the process ended with {done.returncode}"  # -9: killed, -11: a broken model
+            how = f"the process ended with {done.returncode}"  # -11: a broken model
             return {"error": ": ".join([how, *last])}
         answer = json.loads((folder / "answer.json").read_text(encoding="utf-8"))
         if "error" not in answer:

@@ -1,7 +1,8 @@
 """Asks an exported model as a server would: in a process of its own that knows nothing of ours.
 
 `python -m components.serving_check.probe FOLDER` reads from FOLDER `request.json` ({"model": a
-SavedModel folder, "pictures": count}) and that many files `<i>.bin` of original bytes. It writes
+SavedModel folder, "pictures": count}), that many files `<i>.bin` of original bytes, and
+`prepared.npy`: pictures that are ready for the network, float32 [N, h, w, 3]. It writes
 `answer.json`: {"error": text}, or
   load_seconds, latency_ms {"1", "32"}, memory_mb {"loaded", "answering"}, huge_seconds,
   failed: {batch: text} of the odd batches below that got no answer,
@@ -10,7 +11,9 @@ and with the latter `answers.npz`: what `serving_default` gives, `<batch>.<outpu
   alone, batched: the pictures one by one, and 32 at a time;
   huge: as many of them as `huge_batch` takes, over again, at once;
   mixed: `mixed_batch`, each picture beside one that cannot be read; bad: the latter alone;
-  empty: none.
+  empty: none;
+and what `serving_images` gives for
+  prepared: the prepared pictures, one by one.
 
 Besides numpy it imports TensorFlow and the messages of TensorFlow Serving: a model that needs more
 to be loaded cannot be loaded by a server either.
@@ -30,6 +33,7 @@ import numpy as np
 BATCH = 32
 HUGE = 256
 """Eight usual batches: a memory that grows with the batch shows, on a slow network in a minute."""
+PREPARED_SIGNATURE = "serving_images"
 _HUGE_BYTES = 2**28  # of encoded pictures; a message ends at 2**31
 
 _Outputs = dict[str, np.ndarray]
@@ -44,7 +48,8 @@ def probe(folder: str) -> None:
         with open(os.path.join(folder, f"{i}.bin"), "rb") as picture:
             pictures.append(picture.read())
     try:
-        answer = _ask(request["model"], pictures, folder)
+        prepared = np.load(os.path.join(folder, "prepared.npy"), mmap_mode="r")
+        answer = _ask(request["model"], pictures, prepared, folder)
     except Exception as e:  # what stands in the way here stands in a server's way too
         answer = {"error": _said(e)}
     with open(os.path.join(folder, "answer.json"), "w", encoding="utf-8") as f:
@@ -82,7 +87,7 @@ def mixed_batch(pictures: Sequence[bytes]) -> tuple[list[bytes], list[int]]:
     return [p for i, b in zip(positions, bad, strict=True) for p in (pictures[i], b)], positions
 
 
-def _ask(model: str, pictures: list[bytes], folder: str) -> dict[str, Any]:
+def _ask(model: str, pictures: list[bytes], prepared: np.ndarray, folder: str) -> dict[str, Any]:
     import tensorflow as tf  # here, so that its failing is an answer
 
     from components.serving_check import messages
@@ -100,7 +105,7 @@ def _ask(model: str, pictures: list[bytes], folder: str) -> dict[str, Any]:
     answers: dict[str, _Outputs] = {}
     answers["alone"], alone_ms = _timed(ask, pictures, 1)
     answers["batched"], batched_ms = _timed(ask, pictures, BATCH)
-    if len(pictures) < BATCH:
+    if not batched_ms:
         _, batched_ms = _timed(ask, (pictures * BATCH)[:BATCH], BATCH)
 
     mixed, _ = mixed_batch(pictures)
@@ -121,29 +126,50 @@ def _ask(model: str, pictures: list[bytes], folder: str) -> dict[str, Any]:
     except ValueError as e:
         no_json = str(e)
 
+    memory_mb["answering"] = _peak_mb()  # what follows, no server is asked
+    try:
+        answers["prepared"] = {"probabilities": _scores(loaded, prepared)}
+    except Exception as e:
+        failed["prepared"] = _said(e)
+
     arrays = {f"{how}.{key}": value for how, all_ in answers.items() for key, value in all_.items()}
     np.savez(os.path.join(folder, "answers.npz"), **arrays)  # type: ignore[arg-type]
     return {
         "load_seconds": load_seconds,
-        "latency_ms": {"1": alone_ms, str(BATCH): batched_ms},
-        "memory_mb": memory_mb | {"answering": _peak_mb()},
+        "latency_ms": {
+            "1": statistics.median(alone_ms),
+            str(BATCH): statistics.median(batched_ms),
+        },
+        "memory_mb": memory_mb,
         "huge_seconds": None if "huge" in failed else seconds["huge"],
         "failed": failed,
         "no_json": no_json,
     }
 
 
+def _scores(loaded: Any, prepared: np.ndarray) -> np.ndarray:
+    """What the network says of prepared pictures, one by one: the size of a batch would move the
+    last digits."""
+    if PREPARED_SIGNATURE not in loaded.signatures:
+        raise ValueError(f"the model has no signature {PREPARED_SIGNATURE}")
+    score = loaded.signatures[PREPARED_SIGNATURE]
+    ones = [prepared[i : i + 1] for i in range(len(prepared))]
+    return np.concatenate([score(images=one.copy())["probabilities"].numpy() for one in ones])
+
+
 def _timed(
     ask: Callable[[list[bytes]], _Outputs], pictures: list[bytes], size: int
-) -> tuple[_Outputs, float]:
-    """Returns the outputs for all pictures, and the median milliseconds of a call."""
+) -> tuple[_Outputs, list[float]]:
+    """Returns the outputs for all pictures, and the milliseconds of each call of full size."""
     answers, milliseconds = [], []
     for i in range(0, len(pictures), size):
+        batch = pictures[i : i + size]
         start = time.monotonic()
-        answers.append(ask(pictures[i : i + size]))
-        milliseconds.append(1000 * (time.monotonic() - start))
+        answers.append(ask(batch))
+        if len(batch) == size:
+            milliseconds.append(1000 * (time.monotonic() - start))
     joined = {key: np.concatenate([answer[key] for answer in answers]) for key in answers[0]}
-    return joined, statistics.median(milliseconds)
+    return joined, milliseconds
 
 
 def _peak_mb() -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from components.serving_check.comparison import Expected, compare
-from components.serving_check.probe import BATCH, huge_batch, mixed_batch
+from components.serving_check.probe import BATCH, PREPARED_SIGNATURE, huge_batch, mixed_batch
 
 _MARKS = {"label", "score", "probabilities", "error"}
 
@@ -15,6 +15,7 @@ def judge(
     answer: Mapping[str, Any],
     expected: Expected,
     pictures: Sequence[bytes],
+    prepared: list[int],
     tolerance: float,
     inside: Mapping[str, Sequence[str]],
     limits: Mapping[str, float | None],
@@ -25,6 +26,7 @@ def judge(
       answer: what `executor.ask` returned for the pictures.
       expected: what the evaluation has of them.
       pictures: those that were sent, one at least.
+      prepared: positions of those that were sent prepared, too, one at least.
       tolerance: largest difference of a probability that is allowed.
       inside: `python` and `paths`, as inspection.py finds them in the SavedModel.
       limits: `max_load_seconds`, `max_memory_mb`, `max_latency_ms`; null allows all.
@@ -38,6 +40,7 @@ def judge(
         equal, largest = _equal(answer, expected, tolerance)
         checks += [
             equal,
+            _preprocessing(answer, expected, prepared, tolerance),
             _latency(answer["latency_ms"], limits),
             _memory(answer["memory_mb"], limits),
             _bad_pictures(answer, expected, pictures, tolerance),
@@ -63,7 +66,7 @@ def judge(
 def _summed_up(said: Mapping[str, str]) -> list[str]:
     """The sentences of all checks as three: a person reads them in a terminal."""
     groups = [
-        ["equal"],
+        ["equal", "preprocessing"],
         ["loads", "latency", "memory"],
         ["bad_pictures", "empty_batch", "huge_batch", "json", "no_python", "no_paths"],
     ]
@@ -88,35 +91,68 @@ def _equal(
     return _check("equal", alone + batched, well), largest
 
 
+def _preprocessing(
+    answer: Mapping[str, Any], expected: Expected, positions: list[int], tolerance: float
+) -> dict[str, Any]:
+    """The evaluation goes through the exported graph, so it cannot see that this prepares pictures
+    otherwise than the training did."""
+    if "prepared" in answer["failed"]:
+        reason = (
+            "pictures that are prepared as the training prepares them cannot be scored: "
+            f"{answer['failed']['prepared']}; export {PREPARED_SIGNATURE} as "
+            "components/trainer/signatures.py does"
+        )
+        return _check("preprocessing", [reason], "")
+    alone, scores = _as_alone(answer, expected, positions), answer["prepared"]["probabilities"]
+    if scores.shape != alone.probabilities.shape:
+        reason = f"{len(positions)} prepared pictures give probabilities of shape "
+        return _check("preprocessing", [f"{reason}{list(scores.shape)}"], "")
+    differences = np.abs(scores.astype(np.float64) - alone.probabilities).max(axis=1)
+    worst, worse = int(differences.argmax()), ~(differences <= tolerance)  # NaN is worse, too
+    reasons = [
+        f"{worse.sum()} of {len(positions)} test pictures are scored otherwise as served than "
+        f"prepared as the training prepares them, {alone.paths[worst]} by "
+        f"{differences[worst]:.2g}; at most {tolerance:g} is allowed: the exported model decodes, "
+        "resizes or crops in another way"
+    ]
+    well = (
+        f"{len(positions)} pictures prepared as the training prepares them are scored as served, "
+        f"to within {differences[worst]:.1g}"
+    )
+    return _check("preprocessing", reasons if worse.any() else [], well)
+
+
 def _loads(seconds: float, limits: Mapping[str, float | None]) -> dict[str, Any]:
     return _limited("loads", "it loads in", seconds, "s", limits, "max_load_seconds")
 
 
 def _latency(milliseconds: Mapping[str, float], limits: Mapping[str, float | None]) -> dict:
-    check = _limited(
-        "latency", "a picture takes", milliseconds["1"], "ms", limits, "max_latency_ms"
-    )
-    check["sentence"] += f", {BATCH} at once {milliseconds[str(BATCH)]:.3g} ms"
-    return check
+    more = f", {BATCH} at once {milliseconds[str(BATCH)]:.3g} ms"
+    one = milliseconds["1"]
+    return _limited("latency", "a picture takes", one, "ms", limits, "max_latency_ms", more)
 
 
 def _memory(memory: Mapping[str, float], limits: Mapping[str, float | None]) -> dict[str, Any]:
-    check = _limited(
-        "memory", "the process takes at most", memory["answering"], "MB", limits, "max_memory_mb"
-    )
-    check["sentence"] += f", {memory['loaded']:.0f} MB of it once the model is loaded"
-    return check
+    more = f", {memory['loaded']:.0f} MB of it once the model is loaded"
+    what, most = "the process takes at most", memory["answering"]
+    return _limited("memory", what, most, "MB", limits, "max_memory_mb", more)
 
 
 def _limited(
-    name: str, what: str, value: float, unit: str, limits: Mapping[str, float | None], key: str
+    name: str,
+    what: str,
+    value: float,
+    unit: str,
+    limits: Mapping[str, float | None],
+    key: str,
+    more: str = "",
 ) -> dict[str, Any]:
-    said, most = f"{what} {value:.3g} {unit}", limits[key]
-    if value >= 1000:
-        said = f"{what} {value:.0f} {unit}"
-    if most is not None and value > most:
-        return _check(name, [f"{said}; serving.{key} allows {most:g}"], "")
-    return _check(name, [], said)
+    number = f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+    said, most = f"{what} {number} {unit}", limits[key]
+    if most is None or value <= most:
+        return _check(name, [], said + more)
+    again = "the machine was busy? delete this verdict's folder, or change the key, and run again"
+    return _check(name, [f"{said}; serving.{key} allows {most:g}{more} ({again})"], "")
 
 
 def _bad_pictures(

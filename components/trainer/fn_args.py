@@ -13,9 +13,10 @@ from components.progress import Progress
 class FnArgs:
     """All that a `run_fn(fn_args) -> None` may know.
 
-    It must write a SavedModel with the served signatures to `serving_model`, whole or not at
-    all, and `history.json` into `model_run` (see `write_history`). It may keep checkpoints in
-    `checkpoints`; that folder is the same when the same work is started again after a kill.
+    It must write a SavedModel with the signatures that `signatures.export` gives to
+    `serving_model`, whole or not at all, and `history.json` into `model_run` (see `write_history`).
+    It may keep checkpoints in `checkpoints`; that folder is the same when the same work is started
+    again after a kill.
     """
 
     train_files: tuple[str, ...]

@@ -39,6 +39,9 @@ class ServedModel(tf.Module):
         self.backbone, self.head, self._temperature = backbone, head, temperature
         self._preprocess, self._labels = preprocessing.serving(), list(preprocessing.labels)
         self._shape = (*preprocessing.image_size, 3)
+        # Here, where the size is known. All signatures share its one trace.
+        spec = tf.TensorSpec([None, *self._shape], tf.float32, "images")
+        self.serving_images = tf.function(self._score, [spec], autograph=False)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")], autograph=False)
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -93,17 +96,32 @@ class ServedModel(tf.Module):
             "error": tf.where(good, "", tf.where(parsed, _UNDECODED, _UNPARSED)),
         }
 
-    # A function of its own, so that both signatures share one trace.
+    # A function of its own, so that the signatures that decode share one trace.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def _probabilities(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns float32 [N, C], zeros for bad pictures, and which are good, bool [N]."""
-        black = tf.zeros(self._shape)
         places, images = _those_that_work(
-            lambda i: self._preprocess(image_bytes[i]), tf.size(image_bytes, tf.int64), black
+            lambda i: self._preprocess(image_bytes[i]),
+            tf.size(image_bytes, tf.int64),
+            tf.zeros(self._shape),
         )
+        scores = self.serving_images(images)["probabilities"]
+        total = tf.shape(image_bytes)
+        good = tf.scatter_nd(places, tf.fill(tf.shape(images)[:1], True), total)
+        return tf.scatter_nd(places, scores, [total[0], len(self._labels)]), good
+
+    def _score(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Prepared pictures, as training sees them: what ServingCheck holds the others against.
+
+        Args:
+          images: float32 [N, h, w, 3] in [0, 1], RGB, of the network's size; N may be 0.
+
+        Returns:
+          `probabilities` float32 [N, C], as in `serving_default`.
+        """
         count = tf.shape(images)[0]
         # TensorFlow's fused convolutions fail on an empty batch: a black picture stands in for it.
-        images = tf.cond(count > 0, lambda: images, lambda: black[tf.newaxis])
+        images = tf.cond(count > 0, lambda: images, lambda: tf.zeros(self._shape)[tf.newaxis])
 
         def score(start: tf.Tensor) -> tf.Tensor:
             logits = self.head(self.backbone(images[start : start + _SCORED_AT_ONCE])["default"])
@@ -116,9 +134,7 @@ class ServedModel(tf.Module):
             # "Ragged" since the last part may be shorter.
             fn_output_signature=tf.RaggedTensorSpec([None, len(self._labels)], ragged_rank=0),
         ).values[:count]
-        total = tf.shape(image_bytes)
-        good = tf.scatter_nd(places, tf.fill([count], True), total)
-        return tf.scatter_nd(places, scores, [total[0], len(self._labels)]), good
+        return {"probabilities": scores}
 
 
 def _those_that_work(
@@ -181,6 +197,7 @@ def export(model: ServedModel, folder: str, facts: dict[str, Any]) -> None:
     signatures = {
         "serving_default": model.serving_default,
         "serving_examples": model.serving_examples,
+        "serving_images": model.serving_images,
     }
     with writing(folder) as partial:
         tf.saved_model.save(model, partial, signatures=signatures)

@@ -85,6 +85,16 @@ def test_check_warns_of_batch_norm_over_few_pictures(graft, write):
         assert "warning" not in printed
 
 
+def test_check_tells_the_limits_of_serving_beside_the_thresholds(graft, write):
+    serving = {"max_load_seconds": 30, "max_memory_mb": 2000, "max_latency_ms": 99.5}
+    plan = json.loads(graft("check", write(serving=serving), "--json")[1])
+    assert plan["thresholds"][-3:] == [
+        "served, loading in at most 30 s",
+        "served, memory at most 2000 MB",
+        "served, a picture in at most 99.5 ms",
+    ]
+
+
 def test_check_gives_json(graft, write):
     plan = json.loads(graft("check", write(), "--json")[1])
     assert plan["classes"] == {"ripe": 12, "unripe": 12}

@@ -1,6 +1,7 @@
 """The wiring, as nodes see it: what reruns, what is left alone, and what stops what."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,10 @@ class Task:
                 pixels = rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / "images" / label / f"{i}.png")
 
-    def compile(self, **data):
+    def compile(self, serving=None, **data):
         data = {"source": str(self.folder / "images"), **data}
         values = {"name": "hues", "data": data, "transform": {"image_size": [32, 32]}}
+        values["serving"] = serving or {}
         (self.folder / "hues.yaml").write_text(yaml.safe_dump(values))
         config = load_config(self.folder / "hues.yaml")
         places = Places.of(self.folder / "runs", config)
@@ -59,6 +61,18 @@ def task(tmp_path):
 def inputs_of(ir, node_id):
     (node,) = (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == node_id)
     return set(node.inputs.inputs), set(node.upstream_nodes)
+
+
+def test_the_serving_check_gets_its_section_and_the_preprocessing(task):
+    ir, _ = task.compile(serving={"tolerance": 1e-3, "max_memory_mb": 2000})
+    inputs, _ = inputs_of(ir, "ServingCheck")
+    assert inputs == {"model", "examples", "predictions", "preprocessing"}
+    (node,) = (n.pipeline_node for n in ir.nodes if n.pipeline_node.node_info.id == "ServingCheck")
+    given = {k: v.field_value for k, v in node.parameters.parameters.items()}
+    assert given["tolerance"].double_value == 1e-3
+    assert json.loads(given["limits"].string_value) == {
+        "max_load_seconds": None, "max_memory_mb": 2000, "max_latency_ms": None,
+    }  # fmt: skip
 
 
 def test_pictures_wait_for_the_gate_but_do_not_depend_on_what_it_says(task):

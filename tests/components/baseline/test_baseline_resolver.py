@@ -13,6 +13,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.types import artifact_utils, component_spec, standard_artifacts
 
+from components.artifacts import Preprocessing
 from components.baseline.component import create_baseline
 from components.evaluator.component import Evaluator
 from components.pusher.push import withdraw
@@ -20,7 +21,7 @@ from components.serving_check.component import ServingCheck
 
 
 class SourceExecutor(base_executor.BaseExecutor):
-    """Gives Examples."""
+    """Gives Examples, and a preprocessing that nobody reads."""
 
     def Do(self, input_dict, output_dict, exec_properties):
         artifact_utils.get_single_instance(output_dict["examples"]).split_names = '["test"]'
@@ -67,7 +68,10 @@ class ServingExecutor(base_executor.BaseExecutor):
 class SourceSpec(component_spec.ComponentSpec):
     PARAMETERS = {}
     INPUTS = {}
-    OUTPUTS = {"examples": component_spec.ChannelParameter(type=standard_artifacts.Examples)}
+    OUTPUTS = {
+        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
+        "preprocessing": component_spec.ChannelParameter(type=Preprocessing),
+    }
 
 
 class Source(base_component.BaseComponent):
@@ -99,7 +103,12 @@ class Runs:
         ServingExecutor.verdict = True
 
     def pipeline(self, content, attempt):
-        source = Source(SourceSpec(examples=types.Channel(type=standard_artifacts.Examples)))
+        source = Source(
+            SourceSpec(
+                examples=types.Channel(type=standard_artifacts.Examples),
+                preprocessing=types.Channel(type=Preprocessing),
+            )
+        )
         trainer = Trainer(
             TrainerSpec(
                 content=content, attempt=attempt, model=types.Channel(type=standard_artifacts.Model)
@@ -118,6 +127,7 @@ class Runs:
             model=trainer.outputs["model"],
             examples=source.outputs["examples"],
             predictions=evaluator.outputs["predictions"],
+            preprocessing=source.outputs["preprocessing"],
         )
         serving.executor_spec = executor_spec.ExecutorClassSpec(ServingExecutor)
         return tfx.dsl.Pipeline(

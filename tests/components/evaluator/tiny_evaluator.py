@@ -21,13 +21,19 @@ class ColourModel(tf.Module):
         self.sharpness, self.side, self.bias = sharpness, side, bias
         self.labels = tf.constant(list(classes))
 
+    def _picture(self, encoded):
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return tf.cast(image, tf.float32) / 255
+
     def _probabilities(self, image_bytes):
-        def colour(encoded):
-            image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-            image = tf.image.resize(tf.cast(image, tf.float32) / 255, [self.side, self.side])
+        return self._scores(image_bytes, self._picture)
+
+    def _scores(self, pictures, prepare):
+        def colour(picture):
+            image = tf.image.resize(prepare(picture), [self.side, self.side])
             return tf.reduce_mean(image, [0, 1])
 
-        mean = tf.map_fn(colour, image_bytes, fn_output_signature=tf.TensorSpec([3], tf.float32))
+        mean = tf.map_fn(colour, pictures, fn_output_signature=tf.TensorSpec([3], tf.float32))
         distance = tf.norm(mean[:, None] - self.centres[None], axis=-1)
         logits = -self.sharpness * distance
         return tf.nn.softmax(logits + self.bias * tf.range(tf.shape(logits)[1], dtype=tf.float32))
@@ -48,8 +54,10 @@ class ColourModel(tf.Module):
         return {"probabilities": self._probabilities(images["image"]), "all_classes": names}
 
 
-def save(model, folder, signatures=("serving_default", "serving_examples")):
-    """Writes a SavedModel with its signatures; returns the folder as text."""
+def save(model, folder, signatures=None):
+    """Writes a SavedModel with its signatures, or some of them; returns the folder as text."""
+    names = ("serving_default", "serving_examples", "serving_images")
+    signatures = signatures or [name for name in names if hasattr(model, name)]
     tf.saved_model.save(model, str(folder), {name: getattr(model, name) for name in signatures})
     return str(folder)
 

@@ -8,19 +8,21 @@ import pytest
 import tensorflow as tf
 import tiny_evaluator as tiny
 import tiny_served
+import trainer_samples
 from PIL import Image
 from tfx.types import standard_artifacts
 from tiny_served import NAMES, Served
 
-from components.artifacts import Predictions
+from components.artifacts import Predictions, Preprocessing
+from components.errors import ServingError
 from components.evaluator import predictions
 from components.files import split_files
 from components.serving_check import executor as serving_executor
 from components.serving_check.executor import Executor
 
 CHECKS = {
-    "loads", "equal", "latency", "memory", "bad_pictures", "empty_batch", "huge_batch", "json",
-    "no_python", "no_paths",
+    "loads", "equal", "preprocessing", "latency", "memory", "bad_pictures", "empty_batch",
+    "huge_batch", "json", "no_python", "no_paths",
 }  # fmt: skip
 NO_LIMITS = {"max_load_seconds": None, "max_memory_mb": None, "max_latency_ms": None}
 
@@ -33,7 +35,7 @@ def rotated():
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
-    """Examples, a model, and what the evaluation had that model say of them."""
+    """Examples, a model, what the evaluation had that model say of them, the preprocessing."""
     folder = tmp_path_factory.mktemp("evaluated")
     records = [*tiny.test_split(80), tiny.example(rotated(), "red", 900)]
     examples = tiny.examples_artifact(folder / "examples", records)
@@ -42,15 +44,22 @@ def evaluated(tmp_path_factory):
     rows, (scores,) = predictions.predict(files, [os.path.join(model.uri, "Format-Serving")])
     said = tiny.output(Predictions, folder / "predictions")
     predictions.write(said.uri, rows, scores)
-    return examples, model, said
+    preprocessing = tiny.output(Preprocessing, folder / "preprocessing")
+    trainer_samples.write_preprocessing(preprocessing.uri, labels=NAMES, size=tiny_served.SIZE)
+    return examples, model, said, preprocessing
 
 
 def check(evaluated, tmp_path, model=None, max_images=16, **limits):
     """Runs the executor, on another model where one is given; returns blessing and verdict."""
-    examples, evaluated_model, said = evaluated
+    examples, evaluated_model, said, preprocessing = evaluated
     blessing = tiny.output(standard_artifacts.InfraBlessing, tmp_path / "blessing")
     Executor().Do(
-        {"model": [model or evaluated_model], "examples": [examples], "predictions": [said]},
+        {
+            "model": [model or evaluated_model],
+            "examples": [examples],
+            "predictions": [said],
+            "preprocessing": [preprocessing],
+        },
         {"infra_blessing": [blessing]},
         {
             "max_images": max_images,
@@ -207,11 +216,35 @@ def test_a_model_without_the_signature_withholds_the_blessing(evaluated, tmp_pat
     assert "serving_default" in verdict["reasons"][0]
 
 
+@pytest.mark.slow
+def test_a_model_that_cannot_be_asked_about_prepared_pictures_is_refused(evaluated, tmp_path):
+    model = tiny.model_artifact(tmp_path / "model", Served(NAMES), signatures=["serving_default"])
+    _, verdict = check(evaluated, tmp_path, model)
+    (reason,) = verdict["reasons"]
+    assert "the model has no signature serving_images; export" in reason
+
+
 def test_a_process_that_dies_withholds_the_blessing(evaluated, tmp_path, monkeypatch):
     monkeypatch.setattr(serving_executor.sys, "executable", "/bin/false")
     _, verdict = check(evaluated, tmp_path)
     assert not verdict["passed"]
     assert "the process ended with 1" in verdict["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("kill -9 $$", "was killed, most often because"), ("exec sleep 60", "within 0.5 s; run")],
+)
+def test_what_the_machine_did_is_no_verdict(evaluated, tmp_path, monkeypatch, script, said):
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(serving_executor.sys, "executable", str(program))
+    if "sleep" in script:
+        monkeypatch.setattr(serving_executor, "_LONGEST_SECONDS", 0.5)
+    with pytest.raises(ServingError, match=said):
+        check(evaluated, tmp_path)
+    assert os.listdir(tmp_path / "blessing") == []
 
 
 def test_the_probe_imports_no_tfx_and_no_beam():

@@ -1,3 +1,5 @@
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,3 +24,16 @@ def test_good_and_unreadable_pictures_take_turns(pictures):
     assert len(batch) == 6
     assert b"" in batch[1::2]
     assert not set(batch[1::2]) & set(pictures)
+
+
+@pytest.mark.parametrize(("count", "full"), [(31, 0), (32, 1), (33, 1), (63, 1), (64, 2)])
+def test_only_full_batches_are_timed(count, full):
+    sent = []
+
+    def ask(batch):
+        sent.append(len(batch))
+        return {"score": np.zeros(len(batch))}
+
+    answers, milliseconds = probe._timed(ask, [b""] * count, probe.BATCH)
+    assert len(milliseconds) == full == sent.count(probe.BATCH)
+    assert len(answers["score"]) == sum(sent) == count

@@ -9,6 +9,7 @@ from components.serving_check.verdict import judge
 
 CLASSES = ["ant", "bee", "cat"]
 PICTURES = [bytes([65 + i]) * 40 for i in range(5)]
+PREPARED = [1, 2, 4]
 PROBABILITIES = np.random.default_rng(0).dirichlet([1, 1, 1], 5).astype(np.float32)
 EXPECTED = Expected([f"{i}.jpg" for i in range(5)], CLASSES, PROBABILITIES)
 NO_LIMITS = {"max_load_seconds": None, "max_memory_mb": None, "max_latency_ms": None}
@@ -45,11 +46,12 @@ def sound():
         "bad": outputs([None] * 3),
         "empty": outputs([]),
         "huge": outputs(huge_batch([40] * 5)),
+        "prepared": {"probabilities": PROBABILITIES[PREPARED]},
     }
 
 
 def judged(answer, inside=CLEAN, **limits):
-    return judge(answer, EXPECTED, PICTURES, 1e-5, inside, NO_LIMITS | limits)
+    return judge(answer, EXPECTED, PICTURES, PREPARED, 1e-5, inside, NO_LIMITS | limits)
 
 
 def failed(verdict):
@@ -64,7 +66,8 @@ def test_a_sound_model_passes_with_figures():
     assert failed(verdict) == {}
     assert verdict["reasons"] == [
         "a fresh process scores 5 original test pictures as the evaluation did, to within 0; at "
-        "most 1e-05 is allowed",
+        "most 1e-05 is allowed; 3 pictures prepared as the training prepares them are scored as "
+        "served, to within 0",
         "it loads in 1.5 s; a picture takes 20 ms, 32 at once 100 ms; the process takes at most "
         "1200 MB, 650 MB of it once the model is loaded",
         "an unreadable picture is marked and its neighbours are answered as alone; an empty batch "
@@ -117,6 +120,17 @@ def shift_huge(answer):
 @pytest.mark.parametrize(
     ("change", "name", "said"),
     [
+        (
+            set_("prepared", "probabilities", 1, [0.2, 0.3, 0.5]), "preprocessing",
+            "1 of 3 test pictures are scored otherwise as served than prepared as the training "
+            "prepares them, 2.jpg by",
+        ),
+        (set_("prepared", "probabilities", 0, np.nan), "preprocessing", "1.jpg by nan; at most"),
+        (
+            lambda a: a.update(prepared={"probabilities": PROBABILITIES[:2]}), "preprocessing",
+            "3 prepared pictures give probabilities of shape [2, 3]",
+        ),
+        (fail("prepared"), "preprocessing", "cannot be scored: InvalidArgumentError: cannot; exp"),
         (fail("mixed"), "bad_pictures", "beside good ones fail their whole batch: Invalid"),
         (fail("bad"), "bad_pictures", "by themselves fail their whole batch: Invalid"),
         (drop_error, "bad_pictures", "cannot be marked: there is no output error"),
@@ -163,7 +177,9 @@ def test_what_lies_in_the_model_is_named_and_counted():
     ],
 )
 def test_a_limit_is_held(limit, value, name, said):
-    assert said in failed(judged(sound(), **{limit: value}))[name]
+    sentence = failed(judged(sound(), **{limit: value}))[name]
+    assert said in sentence
+    assert "busy? delete this verdict's folder, or change the key, and run again" in sentence
     assert failed(judged(sound(), **{limit: value * 1.2})) == {}
 
 

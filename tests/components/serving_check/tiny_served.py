@@ -3,13 +3,19 @@
 import tensorflow as tf
 import tiny_evaluator as tiny
 
+from components.image_transform.preprocessing import Frame, get_preprocess
+
 NAMES = ["blue", "green", "red"]
+SIZE = (12, 16)
 _STAND_IN = tiny.picture(tiny.COLOURS["red"], 0)
 _SIGNATURE = [tf.TensorSpec([None], tf.string, "image_bytes")]
 
 
 class Served(tiny.ColourModel):
     """Tells a picture by its size in bytes, which does here, and marks what is none."""
+
+    def _picture(self, encoded):
+        return get_preprocess(Frame(SIZE))(encoded)
 
     def readable(self, image_bytes):
         return tf.strings.length(image_bytes) > 100
@@ -28,6 +34,10 @@ class Served(tiny.ColourModel):
     @tf.function(input_signature=_SIGNATURE)
     def serving_default(self, image_bytes):
         return self.answers(image_bytes)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SIZE, 3], tf.float32, "images")])
+    def serving_images(self, images):
+        return {"probabilities": self._scores(images, lambda image: image)}
 
 
 class Raising(Served):

@@ -179,6 +179,18 @@ def test_what_is_served_needs_nothing_of_training(served):
     assert [8, len(LABELS)] in shapes
 
 
+@pytest.mark.parametrize("count", [0, 1, 70])
+def test_prepared_pictures_are_scored_as_those_that_it_prepares(served, preprocessing, count):
+    folder, expected = served
+    model, call = load(folder, "serving_images")
+    prepare = load_preprocessing(preprocessing).serving()
+    which = [i % len(BATCH) for i in range(count)]
+    images = [prepare(tf.constant(BATCH[i])).numpy() for i in which]
+    out = call(images=tf.constant(np.reshape(np.float32(images), [-1, *SIZE, 3])))
+    assert set(out) == {"probabilities"}
+    np.testing.assert_allclose(out["probabilities"], expected[which], atol=1e-6)
+
+
 def test_another_process_serves_it_from_another_place(served, tmp_path):
     folder, expected = served
     moved = tmp_path / "elsewhere"
