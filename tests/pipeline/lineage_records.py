@@ -139,7 +139,7 @@ class Task:
         pushed = self._artifact("PushedModel", "pushed_model")
         pushed.custom_properties["pushed"].int_value = int(number is not None)
         if number is not None:
-            folder = self.places.serving(None) / str(number)
+            folder = Path(self.places.serving(None), str(number))
             pushed.custom_properties["pushed_destination"].string_value = str(folder)
             pushed.custom_properties["pushed_version"].int_value = number
             folder.mkdir(parents=True)

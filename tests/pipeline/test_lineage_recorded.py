@@ -116,7 +116,7 @@ def test_a_model_goes_by_its_run_its_content_and_its_served_folder(two_spans, wo
 
 
 def test_a_served_version_that_was_copied_away_still_says_which_it_is(two_spans, tmp_path):
-    shutil.copytree(two_spans.places.serving(None) / "2", tmp_path / "elsewhere")
+    shutil.copytree(Path(two_spans.places.serving(None), "2"), tmp_path / "elsewhere")
     assert ask(two_spans, str(tmp_path / "elsewhere"))["content_hash"] == "bbbb2222"
 
 
@@ -231,7 +231,7 @@ def test_what_remains_to_do_is_said_and_goes_as_it_is_done(own_two_spans):
     steps = about(own_two_spans, file)["to_do"]
     assert steps[0] == f"delete the source file {file}"
     assert "1 other picture of its group" in steps[1]
-    serving = own_two_spans.places.serving(None)
+    serving = Path(own_two_spans.places.serving(None))
     assert f"delete the served version {serving / '1'}" in steps
     assert f"once a later version is served, delete the served version {serving / '2'}" in steps
     assert "graft clean --keep 1" in steps[-1]
