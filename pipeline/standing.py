@@ -8,7 +8,7 @@ from typing import Any
 from components.errors import ConfigError, RegistryError, nearest
 from components.files import absolute, exists, names, read_json
 from components.pusher.versions import RECORD
-from components.registry_pusher.registry import ModelVersion, get_registry
+from components.registry_pusher.registry import ModelVersion, Registry, get_registry
 from pipeline.config_push import Push
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
@@ -22,8 +22,8 @@ class Standing:
     """What registries and served folders hold now, and what runs have noted that is gone.
 
     Attributes:
-      registered: by content hash: {registry, name, version, aliases [name], uri, there}; `there`
-        is None where the registry does not answer.
+      registered: by content hash: {registry, address, name, version, aliases [name], uri, there};
+        `there` is None where the registry does not answer.
       served: by content hash, oldest first: {path, version, there, newest}; `newest` is what is
         served of that folder.
       notes: a sentence for each registry that does not answer.
@@ -43,6 +43,20 @@ def read_standing(runs: Sequence[Run], places: Places) -> Standing:
     """
     registered, notes = _registered(runs, places)
     return Standing(registered, _served(runs, places), notes)
+
+
+def last_registry(runs: Sequence[Run], places: Places) -> dict[str, str] | None:
+    """The {registry, address, name} on which `graft registry` acts: the last run's; None where it
+    registers nothing."""
+    spec = _spec(runs[-1], places)
+    if spec["kind"] == "none":
+        return None
+    registry = get_registry(spec)
+    return {
+        "registry": registry.kind,
+        "address": registry.address,
+        "name": spec["model_name"],
+    }
 
 
 def find_model(trace: Trace, standing: Standing, places: Places, word: str) -> Model:
@@ -121,19 +135,21 @@ def _registered(
             notes.append(f"{e}; so aliases are not known, and versions as the runs noted them")
             continue
         for version in versions:
-            found.setdefault(version.content_hash, []).append(_entry(registry.kind, version))
+            found.setdefault(version.content_hash, []).append(_entry(registry, version))
     there = False if answered else None
-    for content_hash, noted in _noted(runs, "RegistryPusher", "registration", "registered"):
+    for run, content_hash, noted in _noted(runs, "RegistryPusher", "registration", "registered"):
         stands = found.setdefault(content_hash, [])
         said = {key: str(noted[key]) for key in ("registry", "name", "version")}
+        said["address"] = get_registry(_spec(run, places)).address
         if not any(said.items() <= one.items() for one in stands):
             stands.append({**said, "aliases": [], "uri": None, "there": there})
     return found, notes
 
 
-def _entry(kind: str, version: ModelVersion) -> dict[str, Any]:
+def _entry(registry: Registry, version: ModelVersion) -> dict[str, Any]:
     return {
-        "registry": kind,
+        "registry": registry.kind,
+        "address": registry.address,
         "name": version.name,
         "version": version.version,
         "aliases": version.aliases,
@@ -145,10 +161,14 @@ def _entry(kind: str, version: ModelVersion) -> dict[str, Any]:
 def _specs(runs: Sequence[Run], places: Places) -> list[dict[str, Any]]:
     specs: list[dict[str, Any]] = []
     for run in runs:
-        spec = places.registry(Push.model_validate(run.config["push"]))
+        spec = _spec(run, places)
         if spec["kind"] != "none" and spec not in specs:
             specs.append(spec)
     return specs
+
+
+def _spec(run: Run, places: Places) -> dict[str, Any]:
+    return places.registry(Push.model_validate(run.config["push"]))
 
 
 def _served(runs: Sequence[Run], places: Places) -> dict[str, list[dict[str, Any]]]:
@@ -168,7 +188,7 @@ def _served(runs: Sequence[Run], places: Places) -> dict[str, list[dict[str, Any
                         "newest": number == numbers[-1],
                     }
                 )
-    for content_hash, noted in _noted(runs, "Pusher", "pushed_model", "pushed"):
+    for _, content_hash, noted in _noted(runs, "Pusher", "pushed_model", "pushed"):
         stands = found.setdefault(content_hash, [])
         path = noted["pushed_destination"]
         if path not in {one["path"] for one in stands}:
@@ -179,10 +199,10 @@ def _served(runs: Sequence[Run], places: Places) -> dict[str, list[dict[str, Any
 
 def _noted(
     runs: Sequence[Run], node_id: str, key: str, flag: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the runs' nodes have noted of their models, by content hash."""
+) -> Iterator[tuple[Run, str, dict[str, Any]]]:
+    """The runs whose nodes have noted something of their models: of which, by content, and what."""
     for run in runs:
         node, model = run.node(node_id), run.output("Trainer", "model")
         said = node.output(key)
         if node.state in GOOD_NODES and model and said and said.properties.get(flag):
-            yield model.properties.get("content_hash", ""), said.properties
+            yield run, model.properties.get("content_hash", ""), said.properties

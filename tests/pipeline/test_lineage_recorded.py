@@ -325,25 +325,44 @@ def test_a_window_of_spans_names_its_pictures_by_span(tmp_path):
     assert stands["paths"] == ["1/a/1.png"]
 
 
+def register(uri, folder):
+    """Enters a model of the folder's name; its content."""
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text(folder.name)
+    content = content_hash(folder)
+    entry = Entry("shades", content, str(folder), run_id="run-1", pipeline="shades")
+    get_registry({"kind": "mlflow", "uri": uri}).register(entry)
+    return content
+
+
 @pytest.mark.slow
 def test_aliases_and_versions_are_the_registrys(tmp_path):
     uri = address_of(tmp_path / "mlflow.db")
     task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri=uri)
-    folder = tmp_path / "saved"
-    (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_text("graph")
-    content = content_hash(folder)
-    registry = get_registry({"kind": "mlflow", "uri": uri})
-    registry.register(Entry("shades", content, str(folder), run_id="run-1", pipeline="shades"))
+    content = register(uri, tmp_path / "saved")
     task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model(content))
     for word in ("1", "challenger"):
         said = ask(task, word)
         assert said["content_hash"] == content
         assert said["registered"][0]["aliases"] == ["challenger"]
     steps = about(task, "a/1.png")["to_do"]
-    ending = "delete version 1 of shades: graft registry delete 1"
+    ending = f"delete version 1 of shades: graft registry delete {content}"
     assert any(step.startswith(f"once another version is challenger, {ending}") for step in steps)
     assert "did you mean 'challenger'?" in ask(task, "chalenger", succeeds=False)
+
+
+@pytest.mark.slow
+def test_a_version_in_the_registry_of_earlier_runs_is_not_mixed_up_with_the_last_ones(tmp_path):
+    old, new = (address_of(tmp_path / f"{name}.db") for name in ("old", "new"))
+    task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri=old)
+    first, second = register(old, tmp_path / "a"), register(new, tmp_path / "b")
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model(first))
+    task.settings["registry_uri"] = new
+    task.run("run-2", task.data(2, {"a/2.png": ("train", TWO, "")}), task.model(second))
+    (step,) = (step for step in about(task, "a/1.png")["to_do"] if "version 1" in step)
+    assert f"in mlflow at {old}" in step and "registry delete" not in step
+    (step,) = (step for step in about(task, "a/2.png")["to_do"] if "version 1" in step)
+    assert f"graft registry delete {second}" in step
 
 
 def test_a_registry_that_does_not_answer_takes_the_aliases_alone(tmp_path, monkeypatch):
