@@ -10,7 +10,7 @@ from pipeline.lineage_text import say_image, say_model, say_searched
 from pipeline.options import (
     json_option,
     name_option,
-    places_of,
+    places_asked,
     print_json,
     runs_option,
     set_option,
@@ -58,17 +58,12 @@ def lineage(
     """
     if bool(model) == bool(images):
         raise ConfigError("graft lineage: give a model, or pictures with --image PATH; one of both")
-    from pipeline.config_file import load_config
     from pipeline.lineage import read_runs
-    from pipeline.places import Places
     from pipeline.standing import read_standing
     from pipeline.stores import open_store
     from pipeline.tracing import Trace
 
-    if config:
-        places = Places.on_kubeflow(load_config(config, overrides))
-    else:
-        places = places_of(runs, name)
+    places, _ = places_asked(runs, name, config, overrides)
     trace = Trace(read_runs(open_store(places.metadata), places.name))
     standing = read_standing(trace.runs, places)
     if model:
