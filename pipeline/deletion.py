@@ -149,7 +149,7 @@ def _to_withdraw(
                     "registry acts on that of the last run"
                 )
     for one in standing.served.get(content_hash, []):
-        if one["there"]:
+        if one["there"] is not False:
             later = "once a later version is served, " if one["newest"] else ""
             yield f"{later}delete the served version {one['path']}"
 

@@ -1,5 +1,6 @@
 """`graft lineage`: what a model was made from, and which models saw a picture."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,8 +108,8 @@ def _about_image(
     from pipeline.sightings import content_of, known_as, refused, remembered, sightings
 
     datasets = list(trace.datasets.values())
-    file = Path(word).expanduser()
-    content = content_of(file) if file.exists() else None
+    file = os.path.expanduser(word)  # unlike Path's methods, takes any text for a name
+    content = content_of(Path(file)) if os.path.exists(file) else None
     contents = [content] if content else known_as(datasets, word)
     pictures = [
         _about_picture(trace, standing, places, one, found)

@@ -131,7 +131,8 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _served(one: dict[str, Any]) -> str:
-    state = "served now" if one["newest"] else "there" if one["there"] else "gone"
+    there = {True: "there", False: "gone", None: "not read"}[one["there"]]
+    state = "served now" if one["newest"] else there
     return f"{one['path']}  {state}"
 
 

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.errors import ConfigError, RegistryError, nearest
+from components.content import content_hash as hash_of
+from components.errors import ConfigError, RegistryError, ServingError, nearest
 from components.files import absolute, exists, names, read_json
+from components.pusher.push import newest
 from components.pusher.versions import RECORD
 from components.registry_pusher.registry import ModelVersion, Registry, get_registry
 from pipeline.config_push import Push
@@ -24,9 +26,9 @@ class Standing:
     Attributes:
       registered: by content hash: {registry, address, name, version, aliases [name], uri, there};
         `there` is None where the registry does not answer.
-      served: by content hash, oldest first: {path, version, there, newest}; `newest` is what is
-        served of that folder.
-      notes: a sentence for each registry that does not answer.
+      served: by content hash, oldest first: {path, version, there, newest}; `there` is None where
+        the folder cannot be read, `newest` is what is served of it.
+      notes: a sentence for each registry that does not answer and each folder that is not read.
     """
 
     registered: dict[str, list[dict[str, Any]]]
@@ -41,8 +43,9 @@ def read_standing(runs: Sequence[Run], places: Places) -> Standing:
       runs: of the pipeline, oldest first.
       places: where they lie.
     """
-    registered, notes = _registered(runs, places)
-    return Standing(registered, _served(runs, places), notes)
+    registered, unanswered = _registered(runs, places)
+    served, unread = _served(runs, places)
+    return Standing(registered, served, [*unanswered, *unread])
 
 
 def last_registry(runs: Sequence[Run], places: Places) -> dict[str, str] | None:
@@ -78,7 +81,7 @@ def find_model(trace: Trace, standing: Standing, places: Places, word: str) -> M
         hash for hash, stands in standing.served.items() if folder in [s["path"] for s in stands]
     ]
     if not found and exists(os.path.join(folder, RECORD)):  # moved, or copied to who serves it
-        found = [read_json(os.path.join(folder, RECORD)).get("content_hash", "")]
+        found = [_content_of(folder)]
     known = trace.models
     if not found and len(word) >= _SHORTEST:
         found = [hash for hash in known if hash.startswith(word)]
@@ -171,30 +174,47 @@ def _spec(run: Run, places: Places) -> dict[str, Any]:
     return places.registry(Push.model_validate(run.config["push"]))
 
 
-def _served(runs: Sequence[Run], places: Places) -> dict[str, list[dict[str, Any]]]:
+def _served(
+    runs: Sequence[Run], places: Places
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    folders = {str(places.serving(run.config["push"]["destination"])) for run in runs}
+    unread: dict[str, str] = {}
+    folders = {places.serving(run.config["push"]["destination"]) for run in runs}
     for folder in sorted(folders):
-        numbers = sorted(int(name) for name in names(folder) if name.isdigit())
-        for number in numbers:
-            path = os.path.join(folder, str(number))
-            record = os.path.join(path, RECORD)
-            if exists(record):
-                found.setdefault(read_json(record).get("content_hash", ""), []).append(
-                    {
-                        "path": path,
-                        "version": number,
-                        "there": True,
-                        "newest": number == numbers[-1],
-                    }
-                )
+        try:
+            versions = list(_versions(folder))
+        except (ServingError, OSError) as e:
+            unread[folder] = f"{e}; so versions there are known as the runs noted them"
+            continue
+        for content_hash, version in versions:
+            found.setdefault(content_hash, []).append(version)
     for _, content_hash, noted in _noted(runs, "Pusher", "pushed_model", "pushed"):
         stands = found.setdefault(content_hash, [])
         path = noted["pushed_destination"]
         if path not in {one["path"] for one in stands}:
             number = int(noted["pushed_version"])
-            stands.append({"path": path, "version": number, "there": False, "newest": False})
-    return found
+            there = None if os.path.dirname(path) in unread else False
+            stands.append({"path": path, "version": number, "there": there, "newest": False})
+    return found, list(unread.values())
+
+
+def _versions(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What was pushed into a folder from here and is still there, by content hash."""
+    served = newest(folder)
+    for number in sorted(int(name) for name in names(folder) if name.isdecimal()):
+        path = os.path.join(folder, str(number))
+        is_newest = served is not None and number == served.version
+        if exists(os.path.join(path, RECORD)):
+            version = {"path": path, "version": number, "there": True, "newest": is_newest}
+            yield _content_of(path), version
+
+
+def _content_of(version: str) -> str:
+    """The content hash of a pushed version, also where its record is damaged."""
+    try:
+        return str(read_json(os.path.join(version, RECORD))["content_hash"])
+    except (ValueError, KeyError, TypeError):
+        return hash_of(version)
 
 
 def _noted(

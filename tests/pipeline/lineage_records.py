@@ -144,6 +144,7 @@ class Task:
             pushed.custom_properties["pushed_version"].int_value = number
             folder.mkdir(parents=True)
             content = model.custom_properties["content_hash"].string_value
+            (folder / "saved_model.pb").write_text(content)
             (folder / ".pushed.json").write_text(json.dumps({"content_hash": content}))
         return pushed
 

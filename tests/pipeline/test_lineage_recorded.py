@@ -16,6 +16,7 @@ from components.content import content_hash
 from components.registry_pusher import patience
 from components.registry_pusher.addresses import address_of
 from components.registry_pusher.registry import Entry, get_registry
+from pipeline import standing
 from pipeline.cli import main
 from pipeline.lineage import read_run, read_runs, run_ids
 
@@ -118,6 +119,36 @@ def test_a_model_goes_by_its_run_its_content_and_its_served_folder(two_spans, wo
 def test_a_served_version_that_was_copied_away_still_says_which_it_is(two_spans, tmp_path):
     shutil.copytree(Path(two_spans.places.serving(None), "2"), tmp_path / "elsewhere")
     assert ask(two_spans, str(tmp_path / "elsewhere"))["content_hash"] == "bbbb2222"
+
+
+def test_a_served_version_counts_as_served_only_where_it_is_whole(own_two_spans):
+    serving = Path(own_two_spans.places.serving(None))
+    (serving / "²").mkdir()
+    (serving / "2" / "saved_model.pb").unlink()  # what a push to a bucket leaves that was killed
+    (second,) = ask(own_two_spans, "bbbb2222")["pushed"]
+    (first,) = ask(own_two_spans, "aaaa1111")["pushed"]
+    assert second["there"] and not second["newest"] and first["newest"]
+
+
+def test_a_served_version_whose_record_is_torn_goes_by_what_it_holds(own_two_spans):
+    served = Path(own_two_spans.places.serving(None), "2")
+    own_two_spans.run(
+        "run-5", own_two_spans.data(3, {}), own_two_spans.model(content_hash(served))
+    )
+    (served / ".pushed.json").write_text("{")
+    assert ask(own_two_spans, "last")["pushed"][0]["newest"]
+    moved = served.rename(own_two_spans.folder / "moved")
+    assert ask(own_two_spans, str(moved))["content_hash"] == content_hash(moved)
+
+
+def test_a_served_folder_that_cannot_be_read_is_a_note(own_two_spans, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(standing, "names", refuse)
+    said = ask(own_two_spans, "aaaa1111")
+    assert [one["there"] for one in said["pushed"]] == [None]
+    assert "Permission denied" in said["notes"][0]
 
 
 def test_what_names_no_model_is_one_clear_sentence(own_two_spans):
@@ -278,6 +309,12 @@ def test_a_picture_that_nobody_saw_is_said_so_with_what_was_searched(two_spans, 
     printed = CliRunner().invoke(main, words)
     assert printed.exit_code == 0 and "no model has seen it" in printed.output
     assert "searched 6 pictures in 2 data sets of 4 runs" in printed.output
+
+
+@pytest.mark.parametrize("word", ["x" * 300, "a\0b", "~nobody/1.png", ""])
+def test_what_can_be_no_file_is_a_path_that_nobody_knows(two_spans, word):
+    (answer,) = ask(two_spans, "--image", word)["images"]
+    assert answer["content"] is None and answer["pictures"] == []
 
 
 def test_other_bytes_under_a_known_path_are_told_apart(own_two_spans):
