@@ -17,7 +17,7 @@ from components.image_example_gen.sources import MANIFESTS
 from components.image_example_gen.spans import TOKEN, resolve_spans
 from pipeline.lineage import Artifact
 from pipeline.records import parse_example, read_records
-from pipeline.tracing import Dataset
+from pipeline.tracing import Dataset, damaged
 
 CONTENT_LENGTH = 32
 """Characters of SHA-256 by which ImageExampleGen knows a picture's bytes."""
@@ -171,6 +171,9 @@ def read_pictures(
     Args:
       dataset: where to look.
       wanted: (content, serialized Example) -> whether it is worth the reading; by default all are.
+
+    Raises:
+      DataError: there are not as many contents as pictures.
     """
     facts, contents = dataset.facts, dataset.contents
     if facts is None or contents is None:
@@ -179,7 +182,9 @@ def read_pictures(
         # Both were written from one list, so the n-th record has the n-th content.
         keys = ("id", "path", "label", "group")
         records = read_records(facts.path(f"Split-{split}"))
-        for record, content in zip(records, contents[split], strict=True):
+        for record, content in itertools.zip_longest(records, contents[split]):
+            if record is None or content is None:
+                raise damaged(facts)
             if wanted(content, record):
                 said = parse_example(record, keys)
                 id, path, label, group = (said[key].decode(errors="replace") for key in keys)
@@ -247,4 +252,9 @@ def _lines(artifact: Artifact | None, name: str, words: Iterable[str]) -> Iterat
     with reading(artifact.path(name)) as file:
         for line in file:
             if any(needle in line for needle in needles):
-                yield json.loads(line)
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise DataError(
+                        f"{artifact.path(name)}: has a damaged line; bring it back from a copy"
+                    ) from None

@@ -1,5 +1,6 @@
 """`graft lineage` over recorded runs: shared caches, failures, spans, warm starts, lost things."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from pipeline.cli import main
 from pipeline.lineage import read_run, read_runs, run_ids
 
 ONE, TWO, THREE, COPY = b"one", b"two", b"three", b"one, saved again"
+CONTENT = hashlib.sha256(ONE).hexdigest()[:32]
 
 
 @pytest.fixture
@@ -132,9 +134,7 @@ def test_a_served_version_counts_as_served_only_where_it_is_whole(own_two_spans)
 
 def test_a_served_version_whose_record_is_torn_goes_by_what_it_holds(own_two_spans):
     served = Path(own_two_spans.places.serving(None), "2")
-    own_two_spans.run(
-        "run-5", own_two_spans.data(3, {}), own_two_spans.model(content_hash(served))
-    )
+    own_two_spans.run("run-5", own_two_spans.data(3, {}), own_two_spans.model(content_hash(served)))
     (served / ".pushed.json").write_text("{")
     assert ask(own_two_spans, "last")["pushed"][0]["newest"]
     moved = served.rename(own_two_spans.folder / "moved")
@@ -343,6 +343,23 @@ def test_what_nobody_can_know_any_more_is_said(own_two_spans):
     assert "nobody can know" in printed and "no model has seen" not in printed
     # The facts of span 2 carry the groups of span 1.
     assert [one["span"] for one in answer["remembered_by"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("contents.json", "{"),
+        ("contents.json", "[]"),
+        ("contents.json", json.dumps({"train": [CONTENT], "eval": [], "test": []})),
+        ("groups.jsonl", '{"path": "dark/1.png", "group": "g"'),
+    ],
+)
+def test_damaged_facts_are_one_clear_sentence(own_two_spans, name, text):
+    facts = read_run(own_two_spans.store, "run-1").output("ImageExampleGen", "facts")
+    Path(facts.path(name)).write_text(text)
+    file = own_two_spans.folder / "span-1/dark/1.png"
+    said = ask(own_two_spans, "--image", str(file), succeeds=False)
+    assert f"{facts.path(name)}: " in said and "bring it back from a copy" in said
 
 
 def test_records_of_several_files_keep_their_contents(task):
