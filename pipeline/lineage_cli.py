@@ -105,7 +105,14 @@ def _about_model(
 def _about_image(
     trace: "Trace", standing: "Standing", places: "Places", word: str
 ) -> dict[str, Any]:
-    from pipeline.sightings import content_of, known_as, refused, remembered, sightings
+    from pipeline.sightings import (
+        content_of,
+        known_as,
+        near_copies,
+        refused,
+        remembered,
+        sightings,
+    )
 
     datasets = list(trace.datasets.values())
     file = os.path.expanduser(word)  # unlike Path's methods, takes any text for a name
@@ -122,6 +129,7 @@ def _about_image(
     if not pictures:
         # Said only here: of one that was seen, it would be beside the point.
         answer["namesakes"] = known_as(datasets, word) if content else []
+        answer["near"] = near_copies(datasets, Path(file)) if content else []
         earlier = remembered(datasets, content, word)
         answer["remembered_by"] = [_which(dataset) for dataset in earlier]
     return answer

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 from components.errors import DataError
 from components.files import exists, reading
 from components.image_example_gen.listing import SPLITS, display
+from components.image_example_gen.near_copies import DIFFERENCE, all_near, near_marks
+from components.image_example_gen.normalising import normalised
+from components.image_example_gen.pictures import MAX_PIXELS, Unusable
 from components.image_example_gen.sources import MANIFESTS
 from components.image_example_gen.spans import TOKEN, resolve_spans
 from pipeline.lineage import Artifact
@@ -21,6 +24,8 @@ from pipeline.tracing import Dataset, damaged
 
 CONTENT_LENGTH = 32
 """Characters of SHA-256 by which ImageExampleGen knows a picture's bytes."""
+HISTORY = "groups.jsonl"
+"""In the folder of `facts`; see image_example_gen/history.py, which needs TensorFlow."""
 
 
 class Picture(NamedTuple):
@@ -123,7 +128,7 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
     groups = {picture.group for one in found for picture in one.pictures}
     rows = [
         {key: row[key] for key in ("path", "content", "group")}
-        for row in _lines(found[-1].dataset.facts, "groups.jsonl", groups)
+        for row in _lines(found[-1].dataset.facts, HISTORY, groups)
         if row["group"] in groups
     ]
     rows += [
@@ -136,6 +141,42 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
         if row["content"] not in own:
             first.setdefault(row["content"], row)
     return list(first.values())
+
+
+def near_copies(datasets: Sequence[Dataset], file: Path) -> list[dict[str, str]] | None:
+    """Returns the pictures of which a file is a near-copy: saved anew, smaller, a little lighter.
+
+    Args:
+      datasets: where to look.
+      file: a picture, on a disk.
+
+    Returns:
+      {"path", "content", "group"}, each content once; None where nobody can tell: the file is no
+      picture or of one shade, or a data set was made without marks of near-copies.
+    """
+    differences = [one.runs[0].config["data"].get("near_copies") for one in datasets]
+    mark = mark_of(file.read_bytes()) if all(differences) else ""
+    if not mark:
+        return None
+    rows: dict[str, dict[str, str]] = {}
+    for dataset in datasets:
+        for row in _lines(dataset.facts, HISTORY, [""]):
+            rows.setdefault(row["content"], row)
+    known = list(rows.values())
+    places = all_near(mark, [row["near"] for row in known], max(differences, default=DIFFERENCE))
+    return [{key: known[place][key] for key in ("path", "content", "group")} for place in places]
+
+
+def mark_of(data: bytes) -> str:
+    """Returns by what near-copies of a picture are known, as ImageExampleGen takes it: see
+    `near_marks`; "" also where it is no picture that can be used."""
+    from components.image_example_gen.decoder import decode_all  # imports TensorFlow
+
+    try:
+        (decoded,) = decode_all([normalised(data, MAX_PIXELS)])
+    except Unusable:
+        return ""
+    return "" if isinstance(decoded, str) else near_marks(decoded.small[None])[0]
 
 
 def refused(datasets: Iterable[Dataset], word: str) -> list[tuple[Dataset, str]]:
@@ -156,9 +197,9 @@ def remembered(datasets: Iterable[Dataset], content: str | None, word: str) -> l
     """
     found = []
     for dataset in datasets:
-        wanted = _names(dataset, word)
-        rows = _lines(dataset.facts, "groups.jsonl", [content] if content else wanted)
-        if any(row["content"] == content if content else row["path"] in wanted for row in rows):
+        known = {content} if content else {*_names(dataset, word), word}
+        rows = _lines(dataset.facts, HISTORY, known)
+        if any(row["content"] in known or row["path"] in known for row in rows):
             found.append(dataset)
     return found
 

@@ -14,6 +14,7 @@ from components.image_example_gen.writer import SplitWriter, example
 from pipeline import lineage
 from pipeline.config import Config
 from pipeline.places import Places
+from pipeline.sightings import mark_of
 from pipeline.stores import open_store
 
 NODES = (
@@ -46,7 +47,7 @@ class Task:
         places = [
             Place(
                 Entry(path, path.split("/")[0], "", id=_hash(path.encode())[:16], span=span),
-                Found(_hash(content)[:32], "", "PNG", 8, 8, 3, len(content), 0),
+                Found(_hash(content)[:32], mark_of(content), "PNG", 8, 8, 3, len(content), 0),
                 group or _hash(content)[:32],
                 split,
             )

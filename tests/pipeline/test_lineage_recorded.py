@@ -1,6 +1,7 @@
 """`graft lineage` over recorded runs: shared caches, failures, spans, warm starts, lost things."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -9,9 +10,11 @@ import sys
 from pathlib import Path
 
 import lineage_records
+import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from PIL import Image
 
 from components.content import content_hash
 from components.registry_pusher import patience
@@ -23,6 +26,14 @@ from pipeline.lineage import read_run, read_runs, run_ids
 
 ONE, TWO, THREE, COPY = b"one", b"two", b"three", b"one, saved again"
 CONTENT = hashlib.sha256(ONE).hexdigest()[:32]
+
+
+def picture(seed, kind="PNG"):
+    """A soft picture, encoded."""
+    shades = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(shades).resize((200, 200), Image.Resampling.BICUBIC).save(encoded, kind)
+    return encoded.getvalue()
 
 
 @pytest.fixture
@@ -300,14 +311,15 @@ def test_near_copies_of_other_data_sets_are_relatives_too(task):
 
 def test_a_picture_that_nobody_saw_is_said_so_with_what_was_searched(two_spans, tmp_path):
     stranger = tmp_path / "stranger.png"
-    stranger.write_bytes(b"unseen")
+    stranger.write_bytes(picture(seed=9))
     said = ask(two_spans, "--image", str(stranger), "--image", "no/such.png")
     assert [one["pictures"] for one in said["images"]] == [[], []]
     assert (said["searched"]["datasets"], said["searched"]["runs"]) == (2, 4)
     assert said["searched"]["pictures"] == 6
     words = ["lineage", "--image", str(stranger), "--runs", str(two_spans.places.runs)]
     printed = CliRunner().invoke(main, words)
-    assert printed.exit_code == 0 and "no model has seen it" in printed.output
+    assert printed.exit_code == 0
+    assert "no data set holds these bytes, or a near-copy of them" in printed.output
     assert "searched 6 pictures in 2 data sets of 4 runs" in printed.output
 
 
@@ -315,6 +327,39 @@ def test_a_picture_that_nobody_saw_is_said_so_with_what_was_searched(two_spans, 
 def test_what_can_be_no_file_is_a_path_that_nobody_knows(two_spans, word):
     (answer,) = ask(two_spans, "--image", word)["images"]
     assert answer["content"] is None and answer["pictures"] == []
+
+
+def test_a_picture_that_was_saved_anew_is_known_as_a_near_copy(task, tmp_path):
+    original, other = picture(seed=1), picture(seed=2)
+    rows = {"a/1.png": ("train", original, ""), "a/2.png": ("train", other, "")}
+    task.run("run-1", task.data(1, rows), task.model("aaaa1111"))
+    task.run("run-2", task.data(2, {"a/3.png": ("train", TWO, "")}))
+    sent = tmp_path / "sent.jpg"
+    sent.write_bytes(picture(seed=1, kind="JPEG"))
+    (answer,) = ask(task, "--image", str(sent))["images"]
+    (near,) = answer["near"]
+    assert near["path"] == "a/1.png"
+    assert saw(about(task, near["content"])) == {"aaaa1111": ["trained on it"]}
+    words = ["lineage", "--image", str(sent), "--runs", str(task.places.runs)]
+    assert f"a/1.png: ask for {near['content']}" in CliRunner().invoke(main, words).output
+
+
+def test_a_mistyped_path_and_a_file_that_is_no_picture_are_not_said_to_be_unseen(task, tmp_path):
+    def said(image):
+        words = ["lineage", "--image", image, "--runs", str(task.places.runs)]
+        return CliRunner().invoke(main, words).output
+
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model("aaaa1111"))
+    assert "no data set knows such a path or id" in said("a/1.pgn")
+    (tmp_path / "text").write_text("no picture")
+    assert "whether one holds a near-copy, nobody can know" in said(str(tmp_path / "text"))
+
+
+def test_a_near_copy_whose_data_are_gone_is_still_remembered(own_two_spans):
+    run = read_run(own_two_spans.store, "run-1")
+    shutil.rmtree(run.output("ImageExampleGen", "facts").uri)
+    (answer,) = ask(own_two_spans, "--image", CONTENT)["images"]
+    assert [one["span"] for one in answer["remembered_by"]] == [2]
 
 
 def test_other_bytes_under_a_known_path_are_told_apart(own_two_spans):
@@ -340,7 +385,7 @@ def test_what_nobody_can_know_any_more_is_said(own_two_spans):
     (answer,) = said["images"]
     words = ["lineage", "--image", "light/2.png", "--runs", str(own_two_spans.places.runs)]
     printed = CliRunner().invoke(main, words).output
-    assert "nobody can know" in printed and "no model has seen" not in printed
+    assert "no data set that is left holds it" in printed
     # The facts of span 2 carry the groups of span 1.
     assert [one["span"] for one in answer["remembered_by"]] == [2]
 
