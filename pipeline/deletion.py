@@ -11,7 +11,7 @@ from components.files import exists, names, reading
 from components.image_example_gen.sources import MANIFESTS
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
-from pipeline.sightings import Sighting, relatives, source_of
+from pipeline.sightings import Sighting, out_of_reach, relatives, source_of
 from pipeline.standing import Standing, last_registry
 from pipeline.tracing import Model, Trace
 
@@ -106,6 +106,11 @@ def to_do(
     for file, source in files.items():
         row = f", and its row in {source}" if source.lower().endswith(MANIFESTS) else ""
         steps.append(f"delete the source file {file}{row}")
+    for source in dict.fromkeys(one.dataset.source for one in found if out_of_reach(one.dataset)):
+        steps.append(
+            f"look for the source file in {source}: that is relative to the folder where the runs "
+            "were started, so ask again there"
+        )
     if others := relatives(found):
         steps.append(
             f"decide on {_count(len(others), 'other picture')} of its group, near-copies or more "

@@ -105,14 +105,8 @@ def _about_model(
 def _about_image(
     trace: "Trace", standing: "Standing", places: "Places", word: str
 ) -> dict[str, Any]:
-    from pipeline.sightings import (
-        content_of,
-        known_as,
-        near_copies,
-        refused,
-        remembered,
-        sightings,
-    )
+    from pipeline.near_copies import near_copies
+    from pipeline.sightings import content_of, known_as, refused, remembered, sightings
 
     datasets = list(trace.datasets.values())
     file = os.path.expanduser(word)  # unlike Path's methods, takes any text for a name

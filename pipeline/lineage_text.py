@@ -53,7 +53,7 @@ def say_image(answer: dict[str, Any], whole: bool) -> None:
         for one in answer["near"] or []:
             _row("near-copy", [f"{one['path']}: ask for {one['content']}"])
         for content in answer["namesakes"]:
-            _row("", [f"another picture stood under that path: ask for {content}"])
+            _row("", [f"another picture stood under such a path: ask for {content}"])
         if answer["remembered_by"]:
             runs = ", ".join(one["run_ids"][0] for one in answer["remembered_by"])
             _row("but", [f"data that are gone had it, as those of run {runs} still know"])

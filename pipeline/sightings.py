@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.errors import DataError
-from components.files import exists, reading
+from components.files import exists, in_bucket, reading
 from components.image_example_gen.listing import SPLITS, display
-from components.image_example_gen.near_copies import DIFFERENCE, all_near, near_marks
-from components.image_example_gen.normalising import normalised
-from components.image_example_gen.pictures import MAX_PIXELS, Unusable
 from components.image_example_gen.sources import MANIFESTS
 from components.image_example_gen.spans import TOKEN, resolve_spans
 from pipeline.lineage import Artifact
@@ -128,7 +125,7 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
     groups = {picture.group for one in found for picture in one.pictures}
     rows = [
         {key: row[key] for key in ("path", "content", "group")}
-        for row in _lines(found[-1].dataset.facts, HISTORY, groups)
+        for row in lines_of(found[-1].dataset.facts, HISTORY, groups)
         if row["group"] in groups
     ]
     rows += [
@@ -143,48 +140,12 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
     return list(first.values())
 
 
-def near_copies(datasets: Sequence[Dataset], file: Path) -> list[dict[str, str]] | None:
-    """Returns the pictures of which a file is a near-copy: saved anew, smaller, a little lighter.
-
-    Args:
-      datasets: where to look.
-      file: a picture, on a disk.
-
-    Returns:
-      {"path", "content", "group"}, each content once; None where nobody can tell: the file is no
-      picture or of one shade, or a data set was made without marks of near-copies.
-    """
-    differences = [one.runs[0].config["data"].get("near_copies") for one in datasets]
-    mark = mark_of(file.read_bytes()) if all(differences) else ""
-    if not mark:
-        return None
-    rows: dict[str, dict[str, str]] = {}
-    for dataset in datasets:
-        for row in _lines(dataset.facts, HISTORY, [""]):
-            rows.setdefault(row["content"], row)
-    known = list(rows.values())
-    places = all_near(mark, [row["near"] for row in known], max(differences, default=DIFFERENCE))
-    return [{key: known[place][key] for key in ("path", "content", "group")} for place in places]
-
-
-def mark_of(data: bytes) -> str:
-    """Returns by what near-copies of a picture are known, as ImageExampleGen takes it: see
-    `near_marks`; "" also where it is no picture that can be used."""
-    from components.image_example_gen.decoder import decode_all  # imports TensorFlow
-
-    try:
-        (decoded,) = decode_all([normalised(data, MAX_PIXELS)])
-    except Unusable:
-        return ""
-    return "" if isinstance(decoded, str) else near_marks(decoded.small[None])[0]
-
-
 def refused(datasets: Iterable[Dataset], word: str) -> list[tuple[Dataset, str]]:
     """Returns the data sets that rejected a picture of that path, each with the reason."""
     found = []
     for dataset in datasets:
         wanted = _names(dataset, word)
-        for row in _lines(dataset.rejects, "rejects.jsonl", wanted):
+        for row in lines_of(dataset.rejects, "rejects.jsonl", wanted):
             if row["path"] in wanted:
                 found.append((dataset, row["reason"]))
     return found
@@ -198,7 +159,7 @@ def remembered(datasets: Iterable[Dataset], content: str | None, word: str) -> l
     found = []
     for dataset in datasets:
         known = {content} if content else {*_names(dataset, word), word}
-        rows = _lines(dataset.facts, HISTORY, known)
+        rows = lines_of(dataset.facts, HISTORY, known)
         if any(row["content"] in known or row["path"] in known for row in rows):
             found.append(dataset)
     return found
@@ -252,6 +213,18 @@ def source_of(dataset: Dataset, picture: Picture) -> str | None:
     return str(file) if same else None
 
 
+def out_of_reach(dataset: Dataset) -> bool:
+    """Whether its source is a relative path that leads nowhere from here: perhaps, from where its
+    runs were started, it does."""
+    source = os.path.expanduser(dataset.source)
+    if os.path.isabs(source) or in_bucket(source):
+        return False
+    try:
+        return not all(os.path.exists(place.source) for place in resolve_spans(source))
+    except DataError:
+        return True
+
+
 def _root(source: str) -> str:
     """The folder to which a source's paths are relative."""
     place = os.path.abspath(os.path.expanduser(source))
@@ -260,20 +233,31 @@ def _root(source: str) -> str:
 
 def _names(dataset: Dataset, word: str) -> set[str]:
     """What a data set would call the file that a person calls by a path."""
-    pattern, end, root = "", 0, _root(dataset.source)
+    source, path = os.path.expanduser(dataset.source), os.path.abspath(os.path.expanduser(word))
+    named = _names_below(_root(source), path, dataset)
+    if not named and not os.path.isabs(source):
+        # From where its run was started, nobody has written down: it may be any folder.
+        root = _root(os.path.join("/", source))
+        for slash in re.finditer("/", path):
+            named |= _names_below(root, path[slash.start() :], dataset)
+    return {display(word), *named}
+
+
+def _names_below(root: str, path: str, dataset: Dataset) -> set[str]:
+    """The same of a path below a folder, in which {SPAN} stands for a number."""
+    pattern, end, root = "", 0, root.rstrip("/")
     for token in TOKEN.finditer(root):
         pattern += re.escape(root[end : token.start()]) + f"(?P<{token[1]}>[0-9]+)"
         end = token.end()
-    pattern += re.escape(root[end:]) + "/"
-    named = {display(word)}
-    match = re.match(pattern, os.path.abspath(os.path.expanduser(word)))
-    if match:
-        rest = display(match.string[match.end() :])
-        span = match.groupdict().get("SPAN")
-        if span is not None:
-            named.add(f"{int(span)}/{rest}")  # how a window of several spans calls it
-        if span is None or int(span) == dataset.span:
-            named.add(rest)
+    match = re.match(pattern + re.escape(root[end:]) + "/", path)
+    if not match:
+        return set()
+    named, rest = set(), display(path[match.end() :])
+    span = match.groupdict().get("SPAN")
+    if span is not None:
+        named.add(f"{int(span)}/{rest}")  # how a window of several spans calls it
+    if span is None or int(span) == dataset.span:
+        named.add(rest)
     return named
 
 
@@ -283,7 +267,9 @@ def _holds(words: Iterable[str], content: str = "") -> Callable[[str, bytes], bo
     return lambda one, record: one == content or any(needle in record for needle in needles)
 
 
-def _lines(artifact: Artifact | None, name: str, words: Iterable[str]) -> Iterator[dict[str, Any]]:
+def lines_of(
+    artifact: Artifact | None, name: str, words: Iterable[str]
+) -> Iterator[dict[str, Any]]:
     """The lines of a JSON Lines file of an artifact that have one of the words in them, and
     perhaps others; none where there is no such file."""
     if artifact is None or not exists(artifact.path(name)):

@@ -13,8 +13,8 @@ from components.image_example_gen.work import Found, Place
 from components.image_example_gen.writer import SplitWriter, example
 from pipeline import lineage
 from pipeline.config import Config
+from pipeline.near_copies import mark_of
 from pipeline.places import Places
-from pipeline.sightings import mark_of
 from pipeline.stores import open_store
 
 NODES = (

@@ -213,6 +213,36 @@ def test_a_path_of_one_span_is_not_that_of_another(two_spans):
     assert saw(about(two_spans, gone)) == {"bbbb2222": ["trained on it"]}
 
 
+@pytest.mark.parametrize("source", ["./span-{SPAN}", "../pictures/span-{SPAN}", "span-{SPAN}"])
+def test_a_relative_source_is_known_from_any_folder(tmp_path, monkeypatch, source):
+    home = tmp_path / "pictures"
+    home.mkdir()
+    task = lineage_records.Task(home, source=source)
+    rows = [{"a/1.png": ("train", text, "")} for text in (ONE, TWO)]
+    for span, content in ((1, "aaaa1111"), (2, "bbbb2222")):
+        task.run(f"run-{span}", task.data(span, rows[span - 1]), task.model(content))
+    gone = task.file(1, "a/1.png", ONE)
+    for place in (home, tmp_path):
+        monkeypatch.chdir(place)
+        steps = about(task, gone)["to_do"]
+        found = [step for step in steps if step.startswith(f"delete the source file {gone}")]
+        assert found or any(source in step and "ask again there" in step for step in steps)
+        assert found or place is tmp_path
+    gone.unlink()
+    for place in (home, tmp_path):
+        monkeypatch.chdir(place)
+        assert saw(about(task, gone)) == {"aaaa1111": ["trained on it"]}
+
+
+def test_of_a_source_that_is_the_folder_itself_any_folder_may_be_meant(tmp_path, monkeypatch):
+    task = lineage_records.Task(tmp_path, source=".")
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model("aaaa1111"))
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    assert saw(about(task, tmp_path / "a/1.png")) == {"aaaa1111": ["trained on it"]}
+    assert ask(task, "--image", str(tmp_path / "b/1.png"))["images"][0]["pictures"] == []
+
+
 def test_a_test_picture_was_seen_by_the_baseline_of_a_later_run_too(two_spans):
     picture = about(two_spans, "d/c.png")  # the copy: in the train split of span 1
     assert saw(picture) == {
