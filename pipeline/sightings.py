@@ -225,6 +225,26 @@ def out_of_reach(dataset: Dataset) -> bool:
         return True
 
 
+def lines_of(
+    artifact: Artifact | None, name: str, words: Iterable[str]
+) -> Iterator[dict[str, Any]]:
+    """The lines of a JSON Lines file of an artifact that have one of the words in them, and
+    perhaps others; none where there is no such file."""
+    if artifact is None or not exists(artifact.path(name)):
+        return
+    spelled = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words]
+    needles = [word.encode(errors="replace") for word in spelled]
+    with reading(artifact.path(name)) as file:
+        for line in file:
+            if any(needle in line for needle in needles):
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise DataError(
+                        f"{artifact.path(name)}: has a damaged line; bring it back from a copy"
+                    ) from None
+
+
 def _root(source: str) -> str:
     """The folder to which a source's paths are relative."""
     place = os.path.abspath(os.path.expanduser(source))
@@ -265,23 +285,3 @@ def _holds(words: Iterable[str], content: str = "") -> Callable[[str, bytes], bo
     """Whether a record has one of the words in it: quicker by far than to read what it says."""
     needles = [word.encode(errors="replace") for word in words]
     return lambda one, record: one == content or any(needle in record for needle in needles)
-
-
-def lines_of(
-    artifact: Artifact | None, name: str, words: Iterable[str]
-) -> Iterator[dict[str, Any]]:
-    """The lines of a JSON Lines file of an artifact that have one of the words in them, and
-    perhaps others; none where there is no such file."""
-    if artifact is None or not exists(artifact.path(name)):
-        return
-    spelled = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words]
-    needles = [word.encode(errors="replace") for word in spelled]
-    with reading(artifact.path(name)) as file:
-        for line in file:
-            if any(needle in line for needle in needles):
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    raise DataError(
-                        f"{artifact.path(name)}: has a damaged line; bring it back from a copy"
-                    ) from None
