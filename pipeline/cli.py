@@ -18,6 +18,7 @@ from pipeline.options import (
     json_option,
     name_option,
     out_option,
+    places_asked,
     places_of,
     print_json,
     runs_option,
@@ -232,15 +233,10 @@ def clean(
     metadata store knows.
     """
     from pipeline.clean import free, plan
-    from pipeline.config_file import load_config
-    from pipeline.places import Places
     from pipeline.run import only_run_in
     from pipeline.stores import open_store
 
-    if config:
-        places = Places.on_kubeflow(load_config(config, overrides))
-    else:
-        places = places_of(runs, name)
+    places, _ = places_asked(runs, name, config, overrides)
     with contextlib.nullcontext() if config else only_run_in(places):
         store = open_store(places.metadata)
         found = plan(store, places, keep)

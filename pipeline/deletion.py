@@ -11,8 +11,8 @@ from components.files import exists, names, reading
 from components.image_example_gen.sources import MANIFESTS
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
-from pipeline.sightings import Sighting, relatives, source_of
-from pipeline.standing import Standing
+from pipeline.sightings import Sighting, out_of_reach, relatives, source_of
+from pipeline.standing import Standing, last_registry
 from pipeline.tracing import Model, Trace
 
 LEARNT = {"train": "trained on it", "eval": "watched on it in training"}
@@ -106,6 +106,11 @@ def to_do(
     for file, source in files.items():
         row = f", and its row in {source}" if source.lower().endswith(MANIFESTS) else ""
         steps.append(f"delete the source file {file}{row}")
+    for source in dict.fromkeys(one.dataset.source for one in found if out_of_reach(one.dataset)):
+        steps.append(
+            f"look for the source file in {source}: that is relative to the folder where the runs "
+            "were started, so ask again there"
+        )
     if others := relatives(found):
         steps.append(
             f"decide on {_count(len(others), 'other picture')} of its group, near-copies or more "
@@ -117,8 +122,9 @@ def to_do(
         warm = learnt and trace.runs[-1].config["train"].get("warm_start")
         anew = " with train.warm_start=false (else it begins from one that has learnt it)"
         steps.append(f"run again{anew if warm else ''}, so that the next model is without it")
+    own = last_registry(trace.runs, places)
     for content_hash in learnt:
-        steps += _to_withdraw(standing, content_hash, where)
+        steps += _to_withdraw(standing, content_hash, own, where)
     freed = f"{places.artifacts}/"
     if any(one["path"].startswith(freed) for one in held) or any(
         artifact["there"] for one in seen if one["learnt"] for artifact in one["artifacts"]
@@ -130,17 +136,25 @@ def to_do(
     return steps
 
 
-def _to_withdraw(standing: Standing, content_hash: str, where: str) -> Iterator[str]:
+def _to_withdraw(
+    standing: Standing, content_hash: str, own: dict[str, str] | None, where: str
+) -> Iterator[str]:
+    """`own`: the registry on which `graft registry` acts."""
     for one in standing.registered.get(content_hash, []):
         if one["there"] is not False:
             aliases = " and ".join(one["aliases"])
             moved = f"once another version is {aliases}, " if aliases else ""
-            yield (
-                f"{moved}delete version {one['version']} of {one['name']}: "
-                f"graft registry delete {one['version']} {where}"
-            )
+            step = f"{moved}delete version {one['version']} of {one['name']}"
+            if own and own.items() <= one.items():
+                # By content: a number names another model in another registry.
+                yield f"{step}: graft registry delete {content_hash} {where}"
+            else:
+                yield (
+                    f"{step} in {one['registry']} at {one['address']}, with its own tools: graft "
+                    "registry acts on that of the last run"
+                )
     for one in standing.served.get(content_hash, []):
-        if one["there"]:
+        if one["there"] is not False:
             later = "once a later version is served, " if one["newest"] else ""
             yield f"{later}delete the served version {one['path']}"
 

@@ -1,5 +1,6 @@
 """`graft lineage`: what a model was made from, and which models saw a picture."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from pipeline.lineage_text import say_image, say_model, say_searched
 from pipeline.options import (
     json_option,
     name_option,
-    places_of,
+    places_asked,
     print_json,
     runs_option,
     set_option,
@@ -58,17 +59,12 @@ def lineage(
     """
     if bool(model) == bool(images):
         raise ConfigError("graft lineage: give a model, or pictures with --image PATH; one of both")
-    from pipeline.config_file import load_config
     from pipeline.lineage import read_runs
-    from pipeline.places import Places
     from pipeline.standing import read_standing
     from pipeline.stores import open_store
     from pipeline.tracing import Trace
 
-    if config:
-        places = Places.on_kubeflow(load_config(config, overrides))
-    else:
-        places = places_of(runs, name)
+    places, _ = places_asked(runs, name, config, overrides)
     trace = Trace(read_runs(open_store(places.metadata), places.name))
     standing = read_standing(trace.runs, places)
     if model:
@@ -109,11 +105,12 @@ def _about_model(
 def _about_image(
     trace: "Trace", standing: "Standing", places: "Places", word: str
 ) -> dict[str, Any]:
+    from pipeline.near_copies import near_copies
     from pipeline.sightings import content_of, known_as, refused, remembered, sightings
 
     datasets = list(trace.datasets.values())
-    file = Path(word).expanduser()
-    content = content_of(file) if file.exists() else None
+    file = os.path.expanduser(word)  # unlike Path's methods, takes any text for a name
+    content = content_of(Path(file)) if os.path.exists(file) else None
     contents = [content] if content else known_as(datasets, word)
     pictures = [
         _about_picture(trace, standing, places, one, found)
@@ -126,6 +123,7 @@ def _about_image(
     if not pictures:
         # Said only here: of one that was seen, it would be beside the point.
         answer["namesakes"] = known_as(datasets, word) if content else []
+        answer["near"] = near_copies(datasets, Path(file)) if content else []
         earlier = remembered(datasets, content, word)
         answer["remembered_by"] = [_which(dataset) for dataset in earlier]
     return answer

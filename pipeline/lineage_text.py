@@ -49,12 +49,11 @@ def say_image(answer: dict[str, Any], whole: bool) -> None:
     """
     if not answer["pictures"]:
         click.secho(answer["image"], bold=True, nl=False)
-        if whole and not answer["remembered_by"]:
-            click.echo("  no data set holds it, so no model has seen it")
-        else:
-            click.echo("  no data set that is left holds it; who saw it before, nobody can know")
+        click.echo(f"  {_unseen(answer, whole)}")
+        for one in answer["near"] or []:
+            _row("near-copy", [f"{one['path']}: ask for {one['content']}"])
         for content in answer["namesakes"]:
-            _row("", [f"another picture stood under that path: ask for {content}"])
+            _row("", [f"another picture stood under such a path: ask for {content}"])
         if answer["remembered_by"]:
             runs = ", ".join(one["run_ids"][0] for one in answer["remembered_by"])
             _row("but", [f"data that are gone had it, as those of run {runs} still know"])
@@ -69,6 +68,19 @@ def say_image(answer: dict[str, Any], whole: bool) -> None:
         _row("to do", [f"{number}. {step}" for number, step in enumerate(steps, 1)] or ["nothing"])
     for one in answer["rejected"]:
         _row("rejected", [f"by run {one['run_ids'][0]}{_span(one)}: {one['reason']}"])
+
+
+def _unseen(answer: dict[str, Any], whole: bool) -> str:
+    """What may be said of a picture that no data set holds: not more than was looked for."""
+    if answer["near"]:
+        return "no data set holds these bytes, but near-copies of them: the same picture saved anew"
+    if answer["remembered_by"] or not whole:
+        return "no data set that is left holds it; who saw it before, nobody can know"
+    if not answer["content"]:
+        return "no data set knows such a path or id; a file that is there is known by its bytes"
+    if answer["near"] is None:
+        return "no data set holds these bytes; whether one holds a near-copy, nobody can know"
+    return "no data set holds these bytes, or a near-copy of them"
 
 
 def _lines(datasets: Sequence[dict[str, Any]]) -> Iterable[str]:
@@ -131,7 +143,8 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def _served(one: dict[str, Any]) -> str:
-    state = "served now" if one["newest"] else "there" if one["there"] else "gone"
+    there = {True: "there", False: "gone", None: "not read"}[one["there"]]
+    state = "served now" if one["newest"] else there
     return f"{one['path']}  {state}"
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from components.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pipeline.config import Config
     from pipeline.places import Places
 
 DEFAULT_CONFIG = "configs/digits.yaml"
@@ -54,6 +56,37 @@ def write_file(out: str, content: bytes) -> None:
             f"{out}: cannot be written ({e.strerror}); give --out a file in an existing folder "
             "that is yours"
         ) from None
+
+
+def places_asked(
+    runs: str, name: str | None, config: str | None, overrides: tuple[str, ...]
+) -> tuple["Places", "Config | None"]:
+    """Where the runs lie that a command is about: here, or with `--kubeflow CONFIG` on Kubeflow.
+
+    Returns:
+      The places, and the configuration on Kubeflow.
+
+    Raises:
+      ConfigError: an option was given that the other way has no use for; or see `places_of`.
+    """
+    if config is None:
+        if overrides:
+            raise ConfigError(
+                "--set: goes with --kubeflow only, since runs here have a configuration of their "
+                "own; leave it out"
+            )
+        return places_of(runs, name), None
+    given = click.get_current_context().get_parameter_source("runs")
+    if name is not None or given is ParameterSource.COMMANDLINE:
+        raise ConfigError(
+            "--runs and --name: do not go with --kubeflow, whose configuration names both; leave "
+            "them out"
+        )
+    from pipeline.config_file import load_config
+    from pipeline.places import Places
+
+    loaded = load_config(config, overrides)
+    return Places.on_kubeflow(loaded), loaded
 
 
 def places_of(runs: str, name: str | None) -> "Places":

@@ -10,7 +10,7 @@ from components.errors import RegistryError
 from pipeline.options import (
     json_option,
     name_option,
-    places_of,
+    places_asked,
     print_json,
     runs_option,
     set_option,
@@ -200,13 +200,8 @@ def _open(
 ) -> "RegisteredModel":
     from pipeline.registry import registered_model
 
-    if not config:
-        return registered_model(places_of(runs, name))
-    from pipeline.config_file import load_config
-    from pipeline.places import Places
-
-    loaded = load_config(config, overrides)
-    return registered_model(Places.on_kubeflow(loaded), loaded.push)
+    places, loaded = places_asked(runs, name, config, overrides)
+    return registered_model(places, loaded.push if loaded else None)
 
 
 def _chosen(model: "RegisteredModel", word: str) -> "ModelVersion":

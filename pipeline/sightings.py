@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.errors import DataError
-from components.files import exists, reading
+from components.files import exists, in_bucket, reading
 from components.image_example_gen.listing import SPLITS, display
 from components.image_example_gen.sources import MANIFESTS
 from components.image_example_gen.spans import TOKEN, resolve_spans
 from pipeline.lineage import Artifact
 from pipeline.records import parse_example, read_records
-from pipeline.tracing import Dataset
+from pipeline.tracing import Dataset, damaged
 
 CONTENT_LENGTH = 32
 """Characters of SHA-256 by which ImageExampleGen knows a picture's bytes."""
+HISTORY = "groups.jsonl"
+"""In the folder of `facts`; see image_example_gen/history.py, which needs TensorFlow."""
 
 
 class Picture(NamedTuple):
@@ -123,7 +125,7 @@ def relatives(found: Sequence[Sighting]) -> list[dict[str, str]]:
     groups = {picture.group for one in found for picture in one.pictures}
     rows = [
         {key: row[key] for key in ("path", "content", "group")}
-        for row in _lines(found[-1].dataset.facts, "groups.jsonl", groups)
+        for row in lines_of(found[-1].dataset.facts, HISTORY, groups)
         if row["group"] in groups
     ]
     rows += [
@@ -143,7 +145,7 @@ def refused(datasets: Iterable[Dataset], word: str) -> list[tuple[Dataset, str]]
     found = []
     for dataset in datasets:
         wanted = _names(dataset, word)
-        for row in _lines(dataset.rejects, "rejects.jsonl", wanted):
+        for row in lines_of(dataset.rejects, "rejects.jsonl", wanted):
             if row["path"] in wanted:
                 found.append((dataset, row["reason"]))
     return found
@@ -156,9 +158,9 @@ def remembered(datasets: Iterable[Dataset], content: str | None, word: str) -> l
     """
     found = []
     for dataset in datasets:
-        wanted = _names(dataset, word)
-        rows = _lines(dataset.facts, "groups.jsonl", [content] if content else wanted)
-        if any(row["content"] == content if content else row["path"] in wanted for row in rows):
+        known = {content} if content else {*_names(dataset, word), word}
+        rows = lines_of(dataset.facts, HISTORY, known)
+        if any(row["content"] in known or row["path"] in known for row in rows):
             found.append(dataset)
     return found
 
@@ -171,6 +173,9 @@ def read_pictures(
     Args:
       dataset: where to look.
       wanted: (content, serialized Example) -> whether it is worth the reading; by default all are.
+
+    Raises:
+      DataError: there are not as many contents as pictures.
     """
     facts, contents = dataset.facts, dataset.contents
     if facts is None or contents is None:
@@ -179,7 +184,9 @@ def read_pictures(
         # Both were written from one list, so the n-th record has the n-th content.
         keys = ("id", "path", "label", "group")
         records = read_records(facts.path(f"Split-{split}"))
-        for record, content in zip(records, contents[split], strict=True):
+        for record, content in itertools.zip_longest(records, contents[split]):
+            if record is None or content is None:
+                raise damaged(facts)
             if wanted(content, record):
                 said = parse_example(record, keys)
                 id, path, label, group = (said[key].decode(errors="replace") for key in keys)
@@ -206,38 +213,21 @@ def source_of(dataset: Dataset, picture: Picture) -> str | None:
     return str(file) if same else None
 
 
-def _root(source: str) -> str:
-    """The folder to which a source's paths are relative."""
-    place = os.path.abspath(os.path.expanduser(source))
-    return os.path.dirname(place) if place.lower().endswith(MANIFESTS) else place
+def out_of_reach(dataset: Dataset) -> bool:
+    """Whether its source is a relative path that leads nowhere from here: perhaps, from where its
+    runs were started, it does."""
+    source = os.path.expanduser(dataset.source)
+    if os.path.isabs(source) or in_bucket(source):
+        return False
+    try:
+        return not all(os.path.exists(place.source) for place in resolve_spans(source))
+    except DataError:
+        return True
 
 
-def _names(dataset: Dataset, word: str) -> set[str]:
-    """What a data set would call the file that a person calls by a path."""
-    pattern, end, root = "", 0, _root(dataset.source)
-    for token in TOKEN.finditer(root):
-        pattern += re.escape(root[end : token.start()]) + f"(?P<{token[1]}>[0-9]+)"
-        end = token.end()
-    pattern += re.escape(root[end:]) + "/"
-    named = {display(word)}
-    match = re.match(pattern, os.path.abspath(os.path.expanduser(word)))
-    if match:
-        rest = display(match.string[match.end() :])
-        span = match.groupdict().get("SPAN")
-        if span is not None:
-            named.add(f"{int(span)}/{rest}")  # how a window of several spans calls it
-        if span is None or int(span) == dataset.span:
-            named.add(rest)
-    return named
-
-
-def _holds(words: Iterable[str], content: str = "") -> Callable[[str, bytes], bool]:
-    """Whether a record has one of the words in it: quicker by far than to read what it says."""
-    needles = [word.encode(errors="replace") for word in words]
-    return lambda one, record: one == content or any(needle in record for needle in needles)
-
-
-def _lines(artifact: Artifact | None, name: str, words: Iterable[str]) -> Iterator[dict[str, Any]]:
+def lines_of(
+    artifact: Artifact | None, name: str, words: Iterable[str]
+) -> Iterator[dict[str, Any]]:
     """The lines of a JSON Lines file of an artifact that have one of the words in them, and
     perhaps others; none where there is no such file."""
     if artifact is None or not exists(artifact.path(name)):
@@ -247,4 +237,51 @@ def _lines(artifact: Artifact | None, name: str, words: Iterable[str]) -> Iterat
     with reading(artifact.path(name)) as file:
         for line in file:
             if any(needle in line for needle in needles):
-                yield json.loads(line)
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise DataError(
+                        f"{artifact.path(name)}: has a damaged line; bring it back from a copy"
+                    ) from None
+
+
+def _root(source: str) -> str:
+    """The folder to which a source's paths are relative."""
+    place = os.path.abspath(os.path.expanduser(source))
+    return os.path.dirname(place) if place.lower().endswith(MANIFESTS) else place
+
+
+def _names(dataset: Dataset, word: str) -> set[str]:
+    """What a data set would call the file that a person calls by a path."""
+    source, path = os.path.expanduser(dataset.source), os.path.abspath(os.path.expanduser(word))
+    named = _names_below(_root(source), path, dataset)
+    if not named and not os.path.isabs(source):
+        # From where its run was started, nobody has written down: it may be any folder.
+        root = _root(os.path.join("/", source))
+        for slash in re.finditer("/", path):
+            named |= _names_below(root, path[slash.start() :], dataset)
+    return {display(word), *named}
+
+
+def _names_below(root: str, path: str, dataset: Dataset) -> set[str]:
+    """The same of a path below a folder, in which {SPAN} stands for a number."""
+    pattern, end, root = "", 0, root.rstrip("/")
+    for token in TOKEN.finditer(root):
+        pattern += re.escape(root[end : token.start()]) + f"(?P<{token[1]}>[0-9]+)"
+        end = token.end()
+    match = re.match(pattern + re.escape(root[end:]) + "/", path)
+    if not match:
+        return set()
+    named, rest = set(), display(path[match.end() :])
+    span = match.groupdict().get("SPAN")
+    if span is not None:
+        named.add(f"{int(span)}/{rest}")  # how a window of several spans calls it
+    if span is None or int(span) == dataset.span:
+        named.add(rest)
+    return named
+
+
+def _holds(words: Iterable[str], content: str = "") -> Callable[[str, bytes], bool]:
+    """Whether a record has one of the words in it: quicker by far than to read what it says."""
+    needles = [word.encode(errors="replace") for word in words]
+    return lambda one, record: one == content or any(needle in record for needle in needles)

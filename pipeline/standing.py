@@ -5,10 +5,12 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.errors import ConfigError, RegistryError, nearest
+from components.content import content_hash as hash_of
+from components.errors import ConfigError, RegistryError, ServingError, nearest
 from components.files import absolute, exists, names, read_json
+from components.pusher.push import newest
 from components.pusher.versions import RECORD
-from components.registry_pusher.registry import ModelVersion, get_registry
+from components.registry_pusher.registry import ModelVersion, Registry, get_registry
 from pipeline.config_push import Push
 from pipeline.lineage import GOOD_NODES, Run
 from pipeline.places import Places
@@ -22,11 +24,11 @@ class Standing:
     """What registries and served folders hold now, and what runs have noted that is gone.
 
     Attributes:
-      registered: by content hash: {registry, name, version, aliases [name], uri, there}; `there`
-        is None where the registry does not answer.
-      served: by content hash, oldest first: {path, version, there, newest}; `newest` is what is
-        served of that folder.
-      notes: a sentence for each registry that does not answer.
+      registered: by content hash: {registry, address, name, version, aliases [name], uri, there};
+        `there` is None where the registry does not answer.
+      served: by content hash, oldest first: {path, version, there, newest}; `there` is None where
+        the folder cannot be read, `newest` is what is served of it.
+      notes: a sentence for each registry that does not answer and each folder that is not read.
     """
 
     registered: dict[str, list[dict[str, Any]]]
@@ -41,8 +43,23 @@ def read_standing(runs: Sequence[Run], places: Places) -> Standing:
       runs: of the pipeline, oldest first.
       places: where they lie.
     """
-    registered, notes = _registered(runs, places)
-    return Standing(registered, _served(runs, places), notes)
+    registered, unanswered = _registered(runs, places)
+    served, unread = _served(runs, places)
+    return Standing(registered, served, [*unanswered, *unread])
+
+
+def last_registry(runs: Sequence[Run], places: Places) -> dict[str, str] | None:
+    """The {registry, address, name} on which `graft registry` acts: the last run's; None where it
+    registers nothing."""
+    spec = _spec(runs[-1], places)
+    if spec["kind"] == "none":
+        return None
+    registry = get_registry(spec)
+    return {
+        "registry": registry.kind,
+        "address": registry.address,
+        "name": spec["model_name"],
+    }
 
 
 def find_model(trace: Trace, standing: Standing, places: Places, word: str) -> Model:
@@ -64,7 +81,7 @@ def find_model(trace: Trace, standing: Standing, places: Places, word: str) -> M
         hash for hash, stands in standing.served.items() if folder in [s["path"] for s in stands]
     ]
     if not found and exists(os.path.join(folder, RECORD)):  # moved, or copied to who serves it
-        found = [read_json(os.path.join(folder, RECORD)).get("content_hash", "")]
+        found = [_content_of(folder)]
     known = trace.models
     if not found and len(word) >= _SHORTEST:
         found = [hash for hash in known if hash.startswith(word)]
@@ -121,19 +138,21 @@ def _registered(
             notes.append(f"{e}; so aliases are not known, and versions as the runs noted them")
             continue
         for version in versions:
-            found.setdefault(version.content_hash, []).append(_entry(registry.kind, version))
+            found.setdefault(version.content_hash, []).append(_entry(registry, version))
     there = False if answered else None
-    for content_hash, noted in _noted(runs, "RegistryPusher", "registration", "registered"):
+    for run, content_hash, noted in _noted(runs, "RegistryPusher", "registration", "registered"):
         stands = found.setdefault(content_hash, [])
         said = {key: str(noted[key]) for key in ("registry", "name", "version")}
+        said["address"] = get_registry(_spec(run, places)).address
         if not any(said.items() <= one.items() for one in stands):
             stands.append({**said, "aliases": [], "uri": None, "there": there})
     return found, notes
 
 
-def _entry(kind: str, version: ModelVersion) -> dict[str, Any]:
+def _entry(registry: Registry, version: ModelVersion) -> dict[str, Any]:
     return {
-        "registry": kind,
+        "registry": registry.kind,
+        "address": registry.address,
         "name": version.name,
         "version": version.version,
         "aliases": version.aliases,
@@ -145,44 +164,65 @@ def _entry(kind: str, version: ModelVersion) -> dict[str, Any]:
 def _specs(runs: Sequence[Run], places: Places) -> list[dict[str, Any]]:
     specs: list[dict[str, Any]] = []
     for run in runs:
-        spec = places.registry(Push.model_validate(run.config["push"]))
+        spec = _spec(run, places)
         if spec["kind"] != "none" and spec not in specs:
             specs.append(spec)
     return specs
 
 
-def _served(runs: Sequence[Run], places: Places) -> dict[str, list[dict[str, Any]]]:
+def _spec(run: Run, places: Places) -> dict[str, Any]:
+    return places.registry(Push.model_validate(run.config["push"]))
+
+
+def _served(
+    runs: Sequence[Run], places: Places
+) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    folders = {str(places.serving(run.config["push"]["destination"])) for run in runs}
+    unread: dict[str, str] = {}
+    folders = {places.serving(run.config["push"]["destination"]) for run in runs}
     for folder in sorted(folders):
-        numbers = sorted(int(name) for name in names(folder) if name.isdigit())
-        for number in numbers:
-            path = os.path.join(folder, str(number))
-            record = os.path.join(path, RECORD)
-            if exists(record):
-                found.setdefault(read_json(record).get("content_hash", ""), []).append(
-                    {
-                        "path": path,
-                        "version": number,
-                        "there": True,
-                        "newest": number == numbers[-1],
-                    }
-                )
-    for content_hash, noted in _noted(runs, "Pusher", "pushed_model", "pushed"):
+        try:
+            versions = list(_versions(folder))
+        except (ServingError, OSError) as e:
+            unread[folder] = f"{e}; so versions there are known as the runs noted them"
+            continue
+        for content_hash, version in versions:
+            found.setdefault(content_hash, []).append(version)
+    for _, content_hash, noted in _noted(runs, "Pusher", "pushed_model", "pushed"):
         stands = found.setdefault(content_hash, [])
         path = noted["pushed_destination"]
         if path not in {one["path"] for one in stands}:
             number = int(noted["pushed_version"])
-            stands.append({"path": path, "version": number, "there": False, "newest": False})
-    return found
+            there = None if os.path.dirname(path) in unread else False
+            stands.append({"path": path, "version": number, "there": there, "newest": False})
+    return found, list(unread.values())
+
+
+def _versions(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What was pushed into a folder from here and is still there, by content hash."""
+    served = newest(folder)
+    for number in sorted(int(name) for name in names(folder) if name.isdecimal()):
+        path = os.path.join(folder, str(number))
+        is_newest = served is not None and number == served.version
+        if exists(os.path.join(path, RECORD)):
+            version = {"path": path, "version": number, "there": True, "newest": is_newest}
+            yield _content_of(path), version
+
+
+def _content_of(version: str) -> str:
+    """The content hash of a pushed version, also where its record is damaged."""
+    try:
+        return str(read_json(os.path.join(version, RECORD))["content_hash"])
+    except (ValueError, KeyError, TypeError):
+        return hash_of(version)
 
 
 def _noted(
     runs: Sequence[Run], node_id: str, key: str, flag: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the runs' nodes have noted of their models, by content hash."""
+) -> Iterator[tuple[Run, str, dict[str, Any]]]:
+    """The runs whose nodes have noted something of their models: of which, by content, and what."""
     for run in runs:
         node, model = run.node(node_id), run.output("Trainer", "model")
         said = node.output(key)
         if node.state in GOOD_NODES and model and said and said.properties.get(flag):
-            yield model.properties.get("content_hash", ""), said.properties
+            yield run, model.properties.get("content_hash", ""), said.properties

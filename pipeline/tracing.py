@@ -11,9 +11,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from components.errors import DataError
 from components.image_example_gen.listing import SPLITS
 from pipeline.lineage import GOOD_NODES, Artifact, Node, Run
 
+CONTENTS = "contents.json"
+"""In the folder of `facts`; see image_example_gen/history.py, which needs TensorFlow."""
 SPLIT_RULES = ("split", "group_by", "near_copies")
 """Of the configuration's section `data`: what decides which split a picture falls into."""
 _SHAPING = ("transform", "model", "train", "seed")
@@ -58,8 +61,20 @@ class Dataset:
 
     @functools.cached_property
     def contents(self) -> dict[str, list[str]] | None:
-        """The hashes of the pictures' bytes by split; None where nobody has written them down."""
-        return self.facts.json("contents.json") if self.facts else None
+        """The hashes of the pictures' bytes by split; None where nobody has written them down.
+
+        Raises:
+          DataError: what was written down is damaged.
+        """
+        if self.facts is None:
+            return None
+        try:
+            said = self.facts.json(CONTENTS)
+        except ValueError:
+            said = {}
+        if said is not None and not (isinstance(said, dict) and said.keys() >= set(SPLITS)):
+            raise damaged(self.facts)
+        return said
 
     def to_json(self) -> dict[str, Any]:
         """What is known of it, as plain values."""
@@ -201,6 +216,14 @@ class Trace:
         dataset = self.datasets.get(examples.id) if examples else None
         model.trainings.append(Training(run, artifact, dataset))
         self._by_uri[artifact.uri] = model
+
+
+def damaged(facts: Artifact) -> DataError:
+    """The error of facts beside which CONTENTS does not say what it should."""
+    return DataError(
+        f"{facts.path(CONTENTS)}: is damaged; bring it back from a copy, or delete it: then "
+        "nobody knows which pictures its run read, and that is said"
+    )
 
 
 def described(trace: Trace, model: Model) -> dict[str, Any]:

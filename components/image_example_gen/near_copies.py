@@ -87,6 +87,18 @@ def earliest_near(
     return found
 
 
+def all_near(mark: str, marks: Sequence[str], difference: float) -> list[int]:
+    """The places in `marks` of all near-copies of one picture; see `earliest_near`."""
+    which = np.array([i for i, other in enumerate(marks) if mark and other], np.int64)
+    if not len(which):
+        return []
+    hashes = np.array([int(marks[i][:16], 16) for i in which], np.uint64)
+    own = np.array([int(mark[:16], 16)], np.uint64)
+    which = which[_near_hashes(_signs(hashes), _signs(own))[:, 0]]
+    near = _near_shades(_shades(marks, which), _shades([mark], np.zeros(1, np.int64)), difference)
+    return which[near[:, 0]].tolist()
+
+
 def _look_through(
     members: np.ndarray,
     signs: np.ndarray,
@@ -102,9 +114,8 @@ def _look_through(
         others = known[start : start + width]
         # A copy that was found among the first few is the first: no need to look at the rest.
         mine = members[(members > others[0]) & (first[members] > others[0])]
-        # Of vectors of one length, the product says the distance.
-        near = signs[mine] @ signs[others].T >= _BITS - 2 * _DISTANCE
-        near &= _scaled(shades[mine]) @ _scaled(shades[others]).T >= 1 - difference**2 / 2
+        near = _near_hashes(signs[mine], signs[others])
+        near &= _near_shades(shades[mine], shades[others], difference)
         near &= others < mine[:, None]
         if sides is not None:
             near &= sides[mine, None] != sides[others]
@@ -120,6 +131,19 @@ def _some_of_each(members: np.ndarray, sides: np.ndarray) -> np.ndarray:
         return members[:0]
     kept = [np.flatnonzero(which == side)[:_MOST_OF_A_SIDE] for side in range(len(values))]
     return members[np.sort(np.concatenate(kept))]
+
+
+# Of vectors of one length, the product says the distance.
+
+
+def _near_hashes(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """bool [N, M], of hashes as `_signs` gives them."""
+    return ours @ theirs.T >= _BITS - 2 * _DISTANCE
+
+
+def _near_shades(ours: np.ndarray, theirs: np.ndarray, difference: float) -> np.ndarray:
+    """bool [N, M], of uint8 [N, 256] and [M, 256]."""
+    return _scaled(ours) @ _scaled(theirs).T >= 1 - difference**2 / 2
 
 
 def _signs(hashes: np.ndarray) -> np.ndarray:

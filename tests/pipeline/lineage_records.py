@@ -13,6 +13,7 @@ from components.image_example_gen.work import Found, Place
 from components.image_example_gen.writer import SplitWriter, example
 from pipeline import lineage
 from pipeline.config import Config
+from pipeline.near_copies import mark_of
 from pipeline.places import Places
 from pipeline.stores import open_store
 
@@ -46,7 +47,7 @@ class Task:
         places = [
             Place(
                 Entry(path, path.split("/")[0], "", id=_hash(path.encode())[:16], span=span),
-                Found(_hash(content)[:32], "", "PNG", 8, 8, 3, len(content), 0),
+                Found(_hash(content)[:32], mark_of(content), "PNG", 8, 8, 3, len(content), 0),
                 group or _hash(content)[:32],
                 split,
             )
@@ -139,11 +140,12 @@ class Task:
         pushed = self._artifact("PushedModel", "pushed_model")
         pushed.custom_properties["pushed"].int_value = int(number is not None)
         if number is not None:
-            folder = self.places.serving(None) / str(number)
+            folder = Path(self.places.serving(None), str(number))
             pushed.custom_properties["pushed_destination"].string_value = str(folder)
             pushed.custom_properties["pushed_version"].int_value = number
             folder.mkdir(parents=True)
             content = model.custom_properties["content_hash"].string_value
+            (folder / "saved_model.pb").write_text(content)
             (folder / ".pushed.json").write_text(json.dumps({"content_hash": content}))
         return pushed
 

@@ -338,6 +338,21 @@ def test_a_run_that_is_not_known_is_said_with_those_that_are(graft, tmp_path):
     assert "knows no run 7; it has: 1" in refusal(graft, "report", "7")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("lineage", "last"), ("clean", "--keep", "1"), ("registry", "list")],
+    ids=lambda words: words[0],
+)
+def test_an_option_that_has_no_effect_is_refused(write, graft, command):
+    code, said = graft(*command, "--set", "push.registry=mlflow")
+    assert code == 2 and "--set: goes with --kubeflow only" in said
+    config = write()
+    code, said = graft(*command, "--kubeflow", config)
+    assert code == 2 and "--runs and --name: do not go with --kubeflow" in said
+    code, said = run_alone(*command, "--kubeflow", config, "--name", "ripeness")
+    assert code == 2 and "do not go with --kubeflow" in said
+
+
 def run_alone(*arguments):
     """The exit code and output of a command that takes no --runs."""
     result = CliRunner().invoke(main, arguments)

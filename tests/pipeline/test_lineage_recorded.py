@@ -1,5 +1,7 @@
 """`graft lineage` over recorded runs: shared caches, failures, spans, warm starts, lost things."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -8,18 +10,30 @@ import sys
 from pathlib import Path
 
 import lineage_records
+import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from PIL import Image
 
 from components.content import content_hash
 from components.registry_pusher import patience
 from components.registry_pusher.addresses import address_of
 from components.registry_pusher.registry import Entry, get_registry
+from pipeline import standing
 from pipeline.cli import main
 from pipeline.lineage import read_run, read_runs, run_ids
 
 ONE, TWO, THREE, COPY = b"one", b"two", b"three", b"one, saved again"
+CONTENT = hashlib.sha256(ONE).hexdigest()[:32]
+
+
+def picture(seed, kind="PNG"):
+    """A soft picture, encoded."""
+    shades = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(shades).resize((200, 200), Image.Resampling.BICUBIC).save(encoded, kind)
+    return encoded.getvalue()
 
 
 @pytest.fixture
@@ -116,8 +130,36 @@ def test_a_model_goes_by_its_run_its_content_and_its_served_folder(two_spans, wo
 
 
 def test_a_served_version_that_was_copied_away_still_says_which_it_is(two_spans, tmp_path):
-    shutil.copytree(two_spans.places.serving(None) / "2", tmp_path / "elsewhere")
+    shutil.copytree(Path(two_spans.places.serving(None), "2"), tmp_path / "elsewhere")
     assert ask(two_spans, str(tmp_path / "elsewhere"))["content_hash"] == "bbbb2222"
+
+
+def test_a_served_version_counts_as_served_only_where_it_is_whole(own_two_spans):
+    serving = Path(own_two_spans.places.serving(None))
+    (serving / "²").mkdir()
+    (serving / "2" / "saved_model.pb").unlink()  # what a push to a bucket leaves that was killed
+    (second,) = ask(own_two_spans, "bbbb2222")["pushed"]
+    (first,) = ask(own_two_spans, "aaaa1111")["pushed"]
+    assert second["there"] and not second["newest"] and first["newest"]
+
+
+def test_a_served_version_whose_record_is_torn_goes_by_what_it_holds(own_two_spans):
+    served = Path(own_two_spans.places.serving(None), "2")
+    own_two_spans.run("run-5", own_two_spans.data(3, {}), own_two_spans.model(content_hash(served)))
+    (served / ".pushed.json").write_text("{")
+    assert ask(own_two_spans, "last")["pushed"][0]["newest"]
+    moved = served.rename(own_two_spans.folder / "moved")
+    assert ask(own_two_spans, str(moved))["content_hash"] == content_hash(moved)
+
+
+def test_a_served_folder_that_cannot_be_read_is_a_note(own_two_spans, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(standing, "names", refuse)
+    said = ask(own_two_spans, "aaaa1111")
+    assert [one["there"] for one in said["pushed"]] == [None]
+    assert "Permission denied" in said["notes"][0]
 
 
 def test_what_names_no_model_is_one_clear_sentence(own_two_spans):
@@ -169,6 +211,36 @@ def test_a_path_of_one_span_is_not_that_of_another(two_spans):
     assert [p["datasets"][0]["span"] for p in answer["pictures"]] == [1, 2]
     gone = two_spans.folder / "span-2/dark/1.png"
     assert saw(about(two_spans, gone)) == {"bbbb2222": ["trained on it"]}
+
+
+@pytest.mark.parametrize("source", ["./span-{SPAN}", "../pictures/span-{SPAN}", "span-{SPAN}"])
+def test_a_relative_source_is_known_from_any_folder(tmp_path, monkeypatch, source):
+    home = tmp_path / "pictures"
+    home.mkdir()
+    task = lineage_records.Task(home, source=source)
+    rows = [{"a/1.png": ("train", text, "")} for text in (ONE, TWO)]
+    for span, content in ((1, "aaaa1111"), (2, "bbbb2222")):
+        task.run(f"run-{span}", task.data(span, rows[span - 1]), task.model(content))
+    gone = task.file(1, "a/1.png", ONE)
+    for place in (home, tmp_path):
+        monkeypatch.chdir(place)
+        steps = about(task, gone)["to_do"]
+        found = [step for step in steps if step.startswith(f"delete the source file {gone}")]
+        assert found or any(source in step and "ask again there" in step for step in steps)
+        assert found or place is tmp_path
+    gone.unlink()
+    for place in (home, tmp_path):
+        monkeypatch.chdir(place)
+        assert saw(about(task, gone)) == {"aaaa1111": ["trained on it"]}
+
+
+def test_of_a_source_that_is_the_folder_itself_any_folder_may_be_meant(tmp_path, monkeypatch):
+    task = lineage_records.Task(tmp_path, source=".")
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model("aaaa1111"))
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    assert saw(about(task, tmp_path / "a/1.png")) == {"aaaa1111": ["trained on it"]}
+    assert ask(task, "--image", str(tmp_path / "b/1.png"))["images"][0]["pictures"] == []
 
 
 def test_a_test_picture_was_seen_by_the_baseline_of_a_later_run_too(two_spans):
@@ -231,7 +303,7 @@ def test_what_remains_to_do_is_said_and_goes_as_it_is_done(own_two_spans):
     steps = about(own_two_spans, file)["to_do"]
     assert steps[0] == f"delete the source file {file}"
     assert "1 other picture of its group" in steps[1]
-    serving = own_two_spans.places.serving(None)
+    serving = Path(own_two_spans.places.serving(None))
     assert f"delete the served version {serving / '1'}" in steps
     assert f"once a later version is served, delete the served version {serving / '2'}" in steps
     assert "graft clean --keep 1" in steps[-1]
@@ -269,15 +341,55 @@ def test_near_copies_of_other_data_sets_are_relatives_too(task):
 
 def test_a_picture_that_nobody_saw_is_said_so_with_what_was_searched(two_spans, tmp_path):
     stranger = tmp_path / "stranger.png"
-    stranger.write_bytes(b"unseen")
+    stranger.write_bytes(picture(seed=9))
     said = ask(two_spans, "--image", str(stranger), "--image", "no/such.png")
     assert [one["pictures"] for one in said["images"]] == [[], []]
     assert (said["searched"]["datasets"], said["searched"]["runs"]) == (2, 4)
     assert said["searched"]["pictures"] == 6
     words = ["lineage", "--image", str(stranger), "--runs", str(two_spans.places.runs)]
     printed = CliRunner().invoke(main, words)
-    assert printed.exit_code == 0 and "no model has seen it" in printed.output
+    assert printed.exit_code == 0
+    assert "no data set holds these bytes, or a near-copy of them" in printed.output
     assert "searched 6 pictures in 2 data sets of 4 runs" in printed.output
+
+
+@pytest.mark.parametrize("word", ["x" * 300, "a\0b", "~nobody/1.png", ""])
+def test_what_can_be_no_file_is_a_path_that_nobody_knows(two_spans, word):
+    (answer,) = ask(two_spans, "--image", word)["images"]
+    assert answer["content"] is None and answer["pictures"] == []
+
+
+def test_a_picture_that_was_saved_anew_is_known_as_a_near_copy(task, tmp_path):
+    original, other = picture(seed=1), picture(seed=2)
+    rows = {"a/1.png": ("train", original, ""), "a/2.png": ("train", other, "")}
+    task.run("run-1", task.data(1, rows), task.model("aaaa1111"))
+    task.run("run-2", task.data(2, {"a/3.png": ("train", TWO, "")}))
+    sent = tmp_path / "sent.jpg"
+    sent.write_bytes(picture(seed=1, kind="JPEG"))
+    (answer,) = ask(task, "--image", str(sent))["images"]
+    (near,) = answer["near"]
+    assert near["path"] == "a/1.png"
+    assert saw(about(task, near["content"])) == {"aaaa1111": ["trained on it"]}
+    words = ["lineage", "--image", str(sent), "--runs", str(task.places.runs)]
+    assert f"a/1.png: ask for {near['content']}" in CliRunner().invoke(main, words).output
+
+
+def test_a_mistyped_path_and_a_file_that_is_no_picture_are_not_said_to_be_unseen(task, tmp_path):
+    def said(image):
+        words = ["lineage", "--image", image, "--runs", str(task.places.runs)]
+        return CliRunner().invoke(main, words).output
+
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model("aaaa1111"))
+    assert "no data set knows such a path or id" in said("a/1.pgn")
+    (tmp_path / "text").write_text("no picture")
+    assert "whether one holds a near-copy, nobody can know" in said(str(tmp_path / "text"))
+
+
+def test_a_near_copy_whose_data_are_gone_is_still_remembered(own_two_spans):
+    run = read_run(own_two_spans.store, "run-1")
+    shutil.rmtree(run.output("ImageExampleGen", "facts").uri)
+    (answer,) = ask(own_two_spans, "--image", CONTENT)["images"]
+    assert [one["span"] for one in answer["remembered_by"]] == [2]
 
 
 def test_other_bytes_under_a_known_path_are_told_apart(own_two_spans):
@@ -303,9 +415,26 @@ def test_what_nobody_can_know_any_more_is_said(own_two_spans):
     (answer,) = said["images"]
     words = ["lineage", "--image", "light/2.png", "--runs", str(own_two_spans.places.runs)]
     printed = CliRunner().invoke(main, words).output
-    assert "nobody can know" in printed and "no model has seen" not in printed
+    assert "no data set that is left holds it" in printed
     # The facts of span 2 carry the groups of span 1.
     assert [one["span"] for one in answer["remembered_by"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("contents.json", "{"),
+        ("contents.json", "[]"),
+        ("contents.json", json.dumps({"train": [CONTENT], "eval": [], "test": []})),
+        ("groups.jsonl", '{"path": "dark/1.png", "group": "g"'),
+    ],
+)
+def test_damaged_facts_are_one_clear_sentence(own_two_spans, name, text):
+    facts = read_run(own_two_spans.store, "run-1").output("ImageExampleGen", "facts")
+    Path(facts.path(name)).write_text(text)
+    file = own_two_spans.folder / "span-1/dark/1.png"
+    said = ask(own_two_spans, "--image", str(file), succeeds=False)
+    assert f"{facts.path(name)}: " in said and "bring it back from a copy" in said
 
 
 def test_records_of_several_files_keep_their_contents(task):
@@ -325,25 +454,44 @@ def test_a_window_of_spans_names_its_pictures_by_span(tmp_path):
     assert stands["paths"] == ["1/a/1.png"]
 
 
+def register(uri, folder):
+    """Enters a model of the folder's name; its content."""
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text(folder.name)
+    content = content_hash(folder)
+    entry = Entry("shades", content, str(folder), run_id="run-1", pipeline="shades")
+    get_registry({"kind": "mlflow", "uri": uri}).register(entry)
+    return content
+
+
 @pytest.mark.slow
 def test_aliases_and_versions_are_the_registrys(tmp_path):
     uri = address_of(tmp_path / "mlflow.db")
     task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri=uri)
-    folder = tmp_path / "saved"
-    (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_text("graph")
-    content = content_hash(folder)
-    registry = get_registry({"kind": "mlflow", "uri": uri})
-    registry.register(Entry("shades", content, str(folder), run_id="run-1", pipeline="shades"))
+    content = register(uri, tmp_path / "saved")
     task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model(content))
     for word in ("1", "challenger"):
         said = ask(task, word)
         assert said["content_hash"] == content
         assert said["registered"][0]["aliases"] == ["challenger"]
     steps = about(task, "a/1.png")["to_do"]
-    ending = "delete version 1 of shades: graft registry delete 1"
+    ending = f"delete version 1 of shades: graft registry delete {content}"
     assert any(step.startswith(f"once another version is challenger, {ending}") for step in steps)
     assert "did you mean 'challenger'?" in ask(task, "chalenger", succeeds=False)
+
+
+@pytest.mark.slow
+def test_a_version_in_the_registry_of_earlier_runs_is_not_mixed_up_with_the_last_ones(tmp_path):
+    old, new = (address_of(tmp_path / f"{name}.db") for name in ("old", "new"))
+    task = lineage_records.Task(tmp_path, registry="mlflow", registry_uri=old)
+    first, second = register(old, tmp_path / "a"), register(new, tmp_path / "b")
+    task.run("run-1", task.data(1, {"a/1.png": ("train", ONE, "")}), task.model(first))
+    task.settings["registry_uri"] = new
+    task.run("run-2", task.data(2, {"a/2.png": ("train", TWO, "")}), task.model(second))
+    (step,) = (step for step in about(task, "a/1.png")["to_do"] if "version 1" in step)
+    assert f"in mlflow at {old}" in step and "registry delete" not in step
+    (step,) = (step for step in about(task, "a/2.png")["to_do"] if "version 1" in step)
+    assert f"graft registry delete {second}" in step
 
 
 def test_a_registry_that_does_not_answer_takes_the_aliases_alone(tmp_path, monkeypatch):

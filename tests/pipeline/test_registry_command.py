@@ -218,7 +218,8 @@ def test_of_kubeflow_the_configuration_says_which(two, monkeypatch):
     }
     path = two.folder / "ripeness.yaml"
     path.write_text(yaml.safe_dump(values))
-    found = two.json("list", "--kubeflow", str(path))
+    words = ["registry", "list", "--kubeflow", str(path), "--json"]
+    found = json.loads(CliRunner().invoke(main, words).stdout)
     assert [version["version"] for version in found] == ["2", "1"]
 
 

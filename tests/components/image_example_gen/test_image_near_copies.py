@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits, load_sample_image
 
 from components.image_example_gen.decoder import decode_all
-from components.image_example_gen.near_copies import DIFFERENCE, earliest_near, near_marks
+from components.image_example_gen.near_copies import (
+    DIFFERENCE,
+    all_near,
+    earliest_near,
+    near_marks,
+)
 
 
 def mark_of(image, kind="JPEG", **options):
@@ -39,6 +44,14 @@ def test_a_copy_that_was_saved_again_made_smaller_or_lighter_is_near(photo):
     lighter = PIL.ImageEnhance.Brightness(photo).enhance(1.1)
     copies = mark_of(photo, quality=50), mark_of(half), mark_of(lighter), mark_of(photo, "PNG")
     assert near(mark_of(photo, quality=95), *copies) == [None, 0, 0, 0, 0]
+
+
+def test_of_one_picture_all_near_copies_are_found(photo):
+    half = photo.resize((photo.width // 2, photo.height // 2))
+    mirrored = photo.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
+    marks = [mark_of(half), "", mark_of(mirrored), mark_of(photo, quality=50)]
+    assert all_near(mark_of(photo), marks, DIFFERENCE) == [0, 3]
+    assert all_near("", marks, DIFFERENCE) == all_near(mark_of(photo), [], DIFFERENCE) == []
 
 
 def test_another_cut_or_a_mirror_image_is_not_near(photo):
