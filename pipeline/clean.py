@@ -144,13 +144,12 @@ def _models(
     of = {
         name: [a for a in artifacts if types[a.type_id] == name] for name in ("Model", *_VERDICTS)
     }
-    last = sorted(of["InfraBlessing"], key=lambda b: b.id)  # of several verdicts the last counts
-    passed = {_number(b, "current_model_id"): _number(b, "blessed") for b in last}
+    blessed = {_number(b, "current_model_id") for b in of["ModelBlessing"] if _number(b, "blessed")}
     there = {a.id for a in of["Model"]}
     found = []
-    for blessing in sorted(of["ModelBlessing"], key=lambda b: b.id, reverse=True):
-        model_id = _number(blessing, "current_model_id")
-        if _number(blessing, "blessed") and passed.get(model_id) and model_id in there:
+    for passed in sorted(of["InfraBlessing"], key=lambda b: b.id, reverse=True):
+        model_id = _number(passed, "current_model_id")
+        if _number(passed, "blessed") and model_id in blessed and model_id in there:
             found.append((model_id, "the latest blessed model"))
             break
     aliases = _aliases(store, places)

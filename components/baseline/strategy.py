@@ -72,18 +72,19 @@ def served(
     Raises:
       ServingError: the destination cannot be read.
     """
-    # Of several verdicts on one model the last counts.
-    checked = {_model_id(b): b for b in sorted(input_dict["infra_blessing"], key=_id)}
+    blessed = {
+        _model_id(b): b for b in sorted(input_dict["model_blessing"], key=_id) if _is_blessed(b)
+    }
     models = {model.id: model for model in input_dict["model"]}
-    for blessing in sorted(input_dict["model_blessing"], key=_id, reverse=True):
-        model = models.get(_model_id(blessing))
-        if model is None or not _is_blessed(blessing):
+    # ServingCheck comes last: what passed it was pushed, and limits that were tried on it since
+    # take it from nobody.
+    for infra_blessing in sorted(input_dict["infra_blessing"], key=_id, reverse=True):
+        model_id = _model_id(infra_blessing)
+        if model_id not in models or model_id not in blessed or not _is_blessed(infra_blessing):
             continue
-        infra_blessing = checked.get(model.id)
-        if infra_blessing is None or not _is_blessed(infra_blessing):
-            continue
+        model = models[model_id]
         if not is_withdrawn(destination, model.get_string_custom_property("content_hash")):
-            yield model, blessing, infra_blessing
+            yield model, blessed[model_id], infra_blessing
 
 
 def _id(artifact: types.Artifact) -> int:

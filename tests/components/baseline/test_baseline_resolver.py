@@ -232,6 +232,14 @@ def test_the_last_verdict_on_a_models_serving_counts(runs):
     assert runs.run("cherry") == "banana"
 
 
+def test_limits_that_were_tried_on_a_pushed_model_leave_it_the_baseline(runs):
+    runs.run("apple")
+    ServingExecutor.verdict = False
+    runs.run("apple")
+    ServingExecutor.verdict = True
+    assert runs.run("banana") == "apple"
+
+
 def test_the_model_that_was_blessed_last_counts_not_the_one_trained_last(runs):
     runs.run("apple")
     runs.run("banana")
