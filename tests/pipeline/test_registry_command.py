@@ -172,9 +172,9 @@ def test_rollback_and_promote_answer_in_json(two):
     bad = newest(two.serving).content_hash
     said = two.json("rollback")
     assert said["before"]["version"] == "2" and said["served"]["version"] == "1"
-    assert said["served"]["path"] == said["path"] == str(two.serving / "3")
+    assert said["served"]["path"] == said["path"] == str(Path(two.serving, "3"))
     assert is_withdrawn(two.serving, bad)
-    assert two.json("promote", "2")["path"] == str(two.serving / "4")
+    assert two.json("promote", "2")["path"] == str(Path(two.serving, "4"))
     assert not is_withdrawn(two.serving, bad)
 
 
