@@ -57,6 +57,7 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
     examples, preprocessing = _single(input_dict, "examples"), _single(input_dict, "preprocessing")
     span = _fact(examples, "span")
     counted = _file(evaluation, "metrics.json") or {}
+    metrics = counted.get("overall") or _mapping(evaluation, "metrics")
     return Entry(
         name=name,
         content_hash=_fact(pushed, "content_hash"),
@@ -69,7 +70,7 @@ def _entry(input_dict: dict, exec_properties: dict[str, Any], name: str, run_id:
         counts={k: int(v) for k, v in _mapping(examples, "counts").items()},
         module_handle=_fact(model, "module_handle") or "",
         module_hash=_fact(model, "module_hash") or "",
-        metrics={k: float(v) for k, v in _mapping(evaluation, "metrics").items()},
+        metrics={k: float(v) for k, v in metrics.items() if v is not None},
         intervals={k: v for k, v in counted.get("intervals", {}).get("overall", {}).items() if v},
         slices=counted.get("slices", {}),
         blessed=model_utils.is_model_blessed(blessing),

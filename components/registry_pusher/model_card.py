@@ -109,7 +109,7 @@ def _slices(entry: "Entry") -> list[str]:
             name
             for row in values.values()
             for name, value in row.items()
-            if name != "images" and isinstance(value, int | float)
+            if name not in ("images", "groups") and isinstance(value, int | float)
         ]
         metrics = list(dict.fromkeys(names))[:MOST_METRICS]
         rows = list(values.items())

@@ -42,7 +42,7 @@ def postgresql(folder):
     control = [*as_user, found("pg_ctl"), "-D", data, "-w"]
     _run([*control, "-l", folder / "log", "-o", options, "start"])
     try:
-        yield f"postgresql://mlflow@127.0.0.1:{port}/postgres", _passwords(folder, port)
+        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres", _passwords(folder, port)
     finally:
         _run([*control, "-m", "immediate", "stop"])
 

@@ -106,7 +106,8 @@ def check_page(page, address, summary, shot):
         page.get_by_text(text, exact=False).first.wait_for()
     page.screenshot(path=shot / "version.png", full_page=True)
     page.get_by_role("link", name=summary["run_id"]).first.click()
-    page.get_by_text("accuracy").first.wait_for()
+    page.wait_for_url("**/runs/**")
+    page.locator("text=accuracy_low >> visible=true").first.wait_for()
     page.screenshot(path=shot / "run.png", full_page=True)
 
 
