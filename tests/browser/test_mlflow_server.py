@@ -107,6 +107,7 @@ def check_page(page, address, summary, shot):
     page.screenshot(path=shot / "version.png", full_page=True)
     page.get_by_role("link", name=summary["run_id"]).first.click()
     page.wait_for_url("**/runs/**")
+    page.goto(page.url.removesuffix("/artifacts/model"))  # the link shows the files first
     page.locator("text=accuracy_low >> visible=true").first.wait_for()
     page.screenshot(path=shot / "run.png", full_page=True)
 
