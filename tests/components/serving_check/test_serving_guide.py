@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,7 @@ def run(server, tmp_path):
     return run
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_the_requests_by_curl_are_answered(run):
     printed = run("bash", "-ec", block("sh", "curl"))
     end = printed.index('{"predictions"')
