@@ -16,6 +16,7 @@ from pipeline.lineage_cli import lineage
 from pipeline.options import (
     config_argument,
     json_option,
+    kubeflow_option,
     name_option,
     out_option,
     places_asked,
@@ -208,13 +209,7 @@ def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_
 )
 @runs_option
 @name_option
-@click.option(
-    "--kubeflow",
-    "config",
-    type=click.Path(),
-    metavar="CONFIG",
-    help="Clean that configuration's runs on Kubeflow, from a pod that has volume and secret.",
-)
+@kubeflow_option
 @set_option
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @json_option

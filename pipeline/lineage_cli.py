@@ -10,6 +10,7 @@ from components.errors import ConfigError
 from pipeline.lineage_text import say_image, say_model, say_searched
 from pipeline.options import (
     json_option,
+    kubeflow_option,
     name_option,
     places_asked,
     print_json,
@@ -34,13 +35,7 @@ if TYPE_CHECKING:
 )
 @runs_option
 @name_option
-@click.option(
-    "--kubeflow",
-    "config",
-    type=click.Path(),
-    metavar="CONFIG",
-    help="Ask that configuration's runs on Kubeflow, from a pod that has volume and secret.",
-)
+@kubeflow_option
 @set_option
 @json_option
 def lineage(

@@ -36,6 +36,13 @@ out_option = click.option("--out", type=click.Path(dir_okay=False), help="Write 
 name_option = click.option(
     "--name", help="Which configuration's runs; needed where DIR holds several."
 )
+kubeflow_option = click.option(
+    "--kubeflow",
+    "config",
+    type=click.Path(),
+    metavar="CONFIG",
+    help="Of that configuration's runs on Kubeflow, from a pod that has volume and secret.",
+)
 
 
 def print_json(value: Any) -> None:

@@ -9,6 +9,7 @@ import click
 from components.errors import RegistryError
 from pipeline.options import (
     json_option,
+    kubeflow_option,
     name_option,
     places_asked,
     print_json,
@@ -25,13 +26,7 @@ def of_a_task(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say whose registry; `_open` takes them."""
     for option in (
         set_option,
-        click.option(
-            "--kubeflow",
-            "config",
-            type=click.Path(),
-            metavar="CONFIG",
-            help="That configuration's on Kubeflow, from a pod that has its volume.",
-        ),
+        kubeflow_option,
         name_option,
         runs_option,
     ):
