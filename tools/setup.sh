@@ -5,6 +5,7 @@
 # environment up to date when the requirement file did, and starts afresh after an interruption.
 #
 # TFX=1.16|1.21   the release; without it the C library decides (glibc 2.39 and newer: 1.21)
+# WITHOUT=tests   leave out what only the project's own tests and checks need
 # PYTHON=path     the interpreter; without it the first on PATH that the release runs on
 set -eu
 cd "$(dirname "$0")/.."
@@ -85,7 +86,8 @@ check_compiler() {
 
 install_packages() {
     # The packages that come as source are built with this file's setuptools, hash and all.
-    "$uv" pip sync --python .venv --require-hashes --build-constraints "$1" "$1"
+    # shellcheck disable=SC2086  # several files
+    "$uv" pip sync --python .venv --require-hashes --build-constraints "${requirements%% *}" $requirements
 }
 install_project() { "$uv" pip install --python .venv --no-deps --no-build-isolation --editable .; }
 # A few packages hold files of other Pythons, which do not compile and are never imported.
@@ -93,9 +95,10 @@ compile() { .venv/bin/python -m compileall -qq -j 0 -x "$skipped" "$1" || true; 
 
 release=${TFX:-$(fitting_release)}
 requirements=requirements/tfx-$release.txt
-[ -e "$requirements" ] || fail "TFX=$release is not here; there are 1.16 and 1.21."
+[ -e $requirements ] || fail "TFX=$release is not here; there are 1.16 and 1.21."
+[ "${WITHOUT:-}" = tests ] || requirements="$requirements requirements/tests-$release.txt"
 environment="TFX $release in $PWD with ${PYTHON:-a Python on PATH}"
-contents="packages $(cksum <$requirements), project $(cksum <pyproject.toml)"
+contents="packages $(cat $requirements | cksum), project $(cksum <pyproject.toml)"
 
 if [ -e $ready ] && .venv/bin/python -c '' 2>/dev/null && [ "$(sed -n 1p $ready)" = "$environment" ]; then
     [ "$(sed -n 2p $ready)" != "$contents" ] || exit 0
@@ -113,7 +116,7 @@ if [ -z "${same_environment:-}" ]; then
     rm -rf .venv
     step "environment" "$uv" venv --python "$python" .venv
 fi
-step "$(grep -c '^[a-z].*==' $requirements) packages, hashes checked" install_packages "$requirements"
+step "$(cat $requirements | grep -c '^[a-z].*==') packages, hashes checked" install_packages
 step "the project itself" install_project
 step "bytecode, once" compile .venv/lib/python3.*/site-packages
 printf '%s\n' "$environment" "$contents" >.venv/.ready.new

@@ -8,7 +8,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 FOLDER = Path(__file__).parents[2] / "requirements"
-COMPILED = sorted(FOLDER.glob("*.in"))
 
 
 def wanted(path: Path) -> list[Requirement]:
@@ -25,16 +24,27 @@ def pins(path: Path) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in found}
 
 
-@pytest.fixture(params=[path.stem for path in COMPILED if path.stem not in ("project", "tests")])
+# Installed beside another file, whose pins they keep.
+BESIDE = {
+    "gpu": "tfx-1.21",
+    "tests-1.16": "tfx-1.16",
+    "tests-1.21": "tfx-1.21",
+}
+
+
+@pytest.fixture(
+    params=[path.stem for path in sorted(FOLDER.glob("*.txt")) if path.stem != "overrides"]
+)
 def name(request):
     return request.param
 
 
 def test_each_compiled_file_holds_what_its_source_asks_for(name):
     pinned = pins(FOLDER / f"{name}.txt")
-    if name == "gpu":
-        pinned |= pins(FOLDER / "tfx-1.21.txt")
-    for requirement in wanted(FOLDER / f"{name}.in"):
+    if name in BESIDE:
+        pinned |= pins(FOLDER / f"{BESIDE[name]}.txt")
+    source = "tests" if name.startswith("tests-") else name
+    for requirement in wanted(FOLDER / f"{source}.in"):
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement}: pinned to {version}"
 
@@ -62,7 +72,19 @@ def test_both_releases_take_the_hub_library_that_they_can_import(release):
     assert int(pinned["setuptools"].split(".")[0]) < 81
 
 
-def test_the_gpu_file_adds_to_the_newer_release_and_changes_nothing_in_it():
-    own, release = pins(FOLDER / "gpu.txt"), pins(FOLDER / "tfx-1.21.txt")
-    assert "nvidia-cudnn-cu12" in own
-    assert not set(own) & set(release)
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_is_installed_beside_a_release_changes_nothing_in_it(name):
+    assert not set(pins(FOLDER / f"{name}.txt")) & set(pins(FOLDER / f"{BESIDE[name]}.txt"))
+
+
+def test_the_gpu_file_holds_the_libraries_that_tensorflow_leaves_out():
+    assert "nvidia-cudnn-cu12" in pins(FOLDER / "gpu.txt")
+
+
+@pytest.mark.parametrize("release", ["1.16", "1.21"])
+def test_a_release_holds_nothing_that_only_tests_need(release):
+    # To remove mlflow afterwards would take files of mlflow-skinny, which runs need, with it.
+    pinned = pins(FOLDER / f"tfx-{release}.txt")
+    named = {canonicalize_name(requirement.name) for requirement in wanted(FOLDER / "tests.in")}
+    assert not named & set(pinned)
+    assert "mlflow-skinny" in pinned

@@ -97,7 +97,8 @@ def test_the_c_library_chooses_the_release(machine, system, release):
     done = machine.set_up()
     assert done.returncode == 0, done.stderr
     assert f"TFX {release}" in done.stdout
-    assert any(call.endswith(f"requirements/tfx-{release}.txt") for call in machine.uv_calls)
+    files = f"requirements/tfx-{release}.txt requirements/tests-{release}.txt"
+    assert any(call.endswith(files) for call in machine.uv_calls)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,13 @@ def test_packages_are_installed_by_hash_and_the_project_without_the_network(mach
     assert "--require-hashes" in packages
     assert "--build-constraints requirements/tfx-1.16.txt" in packages
     assert "--no-deps --no-build-isolation --editable ." in project
+
+
+def test_what_only_tests_need_can_be_left_out_and_added_later(machine):
+    machine.set_up(WITHOUT="tests")
+    assert machine.uv_calls[1].endswith("requirements/tfx-1.16.txt")
+    machine.set_up()
+    assert machine.uv_calls[0].endswith("requirements/tests-1.16.txt")
 
 
 def test_a_second_call_does_nothing_and_says_nothing(machine):
