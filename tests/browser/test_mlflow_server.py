@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 from debian import install
+from mlflow_server import mlflow_server
 from PIL import Image
-from servers import mlflow_server, postgresql
+from postgresql import postgresql
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +127,7 @@ def test_a_server_on_postgresql_holds_all_that_is_known_of_a_version(task, page,
         pytest.skip("there is no PostgreSQL here, and it cannot be installed")
     with (
         postgresql(tmp_path / "postgresql") as (store, passwords),
-        mlflow_server(tmp_path / "server", store, PGPASSFILE=str(passwords)) as address,
+        mlflow_server(tmp_path / "server", store=store, PGPASSFILE=str(passwords)) as address,
     ):
         summary = task.run("--set", f"push.registry_uri={address}")
         assert summary["registered"] == {"registry": "mlflow", "name": "hues", "version": "1"}
@@ -139,6 +140,6 @@ def test_a_server_on_postgresql_holds_all_that_is_known_of_a_version(task, page,
 def test_the_sqlite_default_can_be_served_and_shows_the_same(task, page, tmp_path):
     summary = task.run()
     store = f"sqlite:///{task.runs / 'mlflow.db'}"
-    with mlflow_server(tmp_path / "server", store) as address:
+    with mlflow_server(tmp_path / "server", store=store) as address:
         check_page(page, address, summary, tmp_path)
         check_models(task, address)

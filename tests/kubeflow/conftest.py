@@ -1,11 +1,12 @@
 """What stands in for a cluster: its API for what is sent there, its local runner for what runs."""
 
-import mariadb
 import pytest
 import yaml
 from click.testing import CliRunner
+from debian import install
 from kubeflow_api import KubeflowApi
 from local_kubeflow import LocalKubeflow
+from mariadb import MariaDB
 
 from pipeline.cli import main
 from pipeline.kubeflow.cluster import open_cluster
@@ -68,9 +69,9 @@ def graft(api, monkeypatch):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A MariaDB server; skipped where there is none and none can be installed."""
-    if not mariadb.install():
+    if not install("mariadbd", "mariadb-server"):
         pytest.skip("needs MariaDB: apt-get install mariadb-server")
-    server = mariadb.MariaDB(tmp_path_factory.mktemp("mariadb") / "server")
+    server = MariaDB(tmp_path_factory.mktemp("mariadb") / "server")
     yield server
     server.stop()
 

@@ -3,16 +3,11 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from model_registry_api import ModelRegistryApi
 from PIL import Image
-
-ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "tests" / "kubeflow"), str(ROOT / "tests/components/registry_pusher")]
-
-from model_registry_api import ModelRegistryApi  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +43,7 @@ def test_a_run_registers_its_model_and_the_next_run_does_nothing_twice(tmp_path)
         def run():
             command = [sys.executable, "-m", "pipeline", "run", str(tmp_path / "hues.yaml")]
             command += ["--runs", str(tmp_path / "runs")]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
             said = done.stdout + done.stderr
             assert done.returncode == 0, said
             assert "s3cret" not in said

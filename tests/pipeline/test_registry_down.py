@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from mlflow_server import free_port, mlflow_server
+from mlflow_server import mlflow_server
 from PIL import Image
+from ports import free_port
 
 from components.registry_pusher.registry import get_registry
 from pipeline.cli import main
@@ -50,7 +51,7 @@ def test_the_next_run_registers_without_training_again(tmp_path):
     assert [node for node, state in states.items() if state != "ran"] == ["RegistryPusher"]
     assert summary["pushed"].endswith("/serving/1") and summary["registered"] is None
 
-    with mlflow_server(tmp_path / "server", port):
+    with mlflow_server(tmp_path / "server", port=port):
         code, summary, states = run()
         assert code == 0 and states.pop("RegistryPusher") == "ran"
         assert set(states.values()) == {"cached"}

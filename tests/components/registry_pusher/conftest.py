@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from components.registry_pusher import (
     patience,
 )
 from components.registry_pusher.registry import Entry, get_registry
-
-sys.path.append(str(Path(__file__).parents[2] / "kubeflow"))  # for what its servers share
 
 mlflow_client.import_quietly()  # before a test module imports it
 

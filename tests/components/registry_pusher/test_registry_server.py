@@ -5,7 +5,8 @@ import shutil
 import threading
 
 import pytest
-from mlflow_server import free_port, mlflow_server
+from mlflow_server import mlflow_server
+from ports import free_port
 
 from components.content import content_hash
 from components.errors import RegistryError
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    with mlflow_server(tmp_path_factory.mktemp("server"), free_port()) as address:
+    with mlflow_server(tmp_path_factory.mktemp("server")) as address:
         yield address
 
 
@@ -74,7 +75,7 @@ def test_a_server_that_comes_up_while_it_is_asked_is_registered_with_once(
     registry = get_registry({"kind": "mlflow", "uri": f"http://127.0.0.1:{port}"})
     asking = threading.Thread(target=lambda: made.append(registry.register(make_entry("patient"))))
     asking.start()
-    with mlflow_server(tmp_path / "server", port):
+    with mlflow_server(tmp_path / "server", port=port):
         asking.join(300)
         assert [it.version for it in made] == ["1"]
         assert len(registry.versions("ripeness")) == 1

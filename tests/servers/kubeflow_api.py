@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import contract
+import kubeflow_contract as contract
 import yaml
 from croniter import croniter
 from http_api import Answer, HttpApi

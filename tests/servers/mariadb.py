@@ -2,31 +2,13 @@
 
 import contextlib
 import getpass
-import os
-import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
 
+from ports import free_port
+
 USER, PASSWORD = "graft", "a password"
-
-
-def install():
-    """Installs the package where the server is missing and this is root on a Debian.
-
-    Returns:
-      Whether the server is there.
-    """
-    if shutil.which("mariadbd") or shutil.which("apt-get") is None or os.geteuid() != 0:
-        return shutil.which("mariadbd") is not None
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    quiet = {"stdout": subprocess.DEVNULL, "env": environment}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "mariadb-server"]
-    with contextlib.suppress(subprocess.CalledProcessError):
-        subprocess.run(["apt-get", "update", "-qq"], check=True, **quiet)
-    subprocess.run(command, check=True, **quiet)
-    return shutil.which("mariadbd") is not None
 
 
 class MariaDB:
@@ -34,9 +16,7 @@ class MariaDB:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.environment = {"GRAFT_METADATA_USER": USER, "GRAFT_METADATA_PASSWORD": PASSWORD}
         folder.mkdir(parents=True)
         self._as = f"--user={getpass.getuser()}"
