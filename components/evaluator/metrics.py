@@ -121,9 +121,7 @@ def weighted_metrics(judged: Judged, weights: np.ndarray) -> dict[str, np.ndarra
     # Of a part of the images, most of a thousand classes have none.
     classes, numbered = np.unique([judged.labels, judged.predicted], return_inverse=True)
     labels, guesses = numbered.reshape(2, -1)
-    support = _by(labels, len(classes), weights)
-    found = _by(labels, len(classes), weights * hits)
-    predicted = _by(guesses, len(classes), weights)
+    support, found, predicted = _counts(labels, guesses, len(classes), weights)
     bins = np.clip(np.ceil(judged.confidence * CALIBRATION_BINS) - 1, 0, CALIBRATION_BINS - 1)
     gaps = _by(bins.astype(np.int64), CALIBRATION_BINS, weights * (judged.confidence - hits))
     return {
@@ -183,10 +181,7 @@ def per_class_metrics(judged: Judged, names: list[str]) -> dict[str, dict[str, A
 
 def weighted_class_metrics(judged: Judged, weights: np.ndarray) -> Mapping[str, np.ndarray]:
     """Returns precision, recall and f1 of every class, each [B, C], NaN where undefined."""
-    hits = (judged.rank == 0).astype(np.float64)
-    support = _by(judged.labels, judged.classes, weights)
-    found = _by(judged.labels, judged.classes, weights * hits)
-    predicted = _by(judged.predicted, judged.classes, weights)
+    support, found, predicted = _counts(judged.labels, judged.predicted, judged.classes, weights)
     return {
         "precision": _ratio(found, predicted),
         "recall": _ratio(found, support),
@@ -197,6 +192,15 @@ def weighted_class_metrics(judged: Judged, weights: np.ndarray) -> Mapping[str, 
 def plain(value: float) -> float | None:
     """A number as JSON has it; None for NaN."""
     return None if np.isnan(value) else float(value)
+
+
+def _counts(
+    labels: np.ndarray, guesses: np.ndarray, classes: int, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of every class, each [B, classes]: images of that label, those found, those taken for it."""
+    support = _by(labels, classes, weights)
+    found = _by(labels, classes, weights * (labels == guesses))
+    return support, found, _by(guesses, classes, weights)
 
 
 def _by(which: np.ndarray, count: int, weights: np.ndarray) -> np.ndarray:

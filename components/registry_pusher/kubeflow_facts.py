@@ -32,20 +32,8 @@ def version_properties(entry: Entry) -> Properties:
     `counts`, `labels` and `image_size` are JSON.
     """
     facts: dict[str, Any] = {
-        "content_hash": entry.content_hash,
+        **entry.facts(),
         "uri": address_of(entry),
-        "run_id": entry.run_id,
-        "pipeline": entry.pipeline,
-        "span": "" if entry.span is None else str(entry.span),
-        "data_fingerprint": entry.data_fingerprint,
-        "counts": _json(entry.counts),
-        "module_handle": entry.module_handle,
-        "module_hash": entry.module_hash,
-        "blessed": entry.blessed,
-        "blessing_reasons": "; ".join(entry.blessing_reasons),
-        "labels": _json(entry.labels),
-        "image_size": _json(entry.image_size),
-        "git_commit": entry.git_commit,
         **{METRIC + name: float(value) for name, value in entry.metrics.items()},
     }
     return {key: value_of(fact) for key, fact in facts.items() if fact != "" and _is_json(fact)}
@@ -131,7 +119,3 @@ def _plain(properties: Properties | None, key: str) -> Any:
 def _is_json(fact: Any) -> bool:
     """Whether JSON has a word for it: it has none for a loss that is no number."""
     return not isinstance(fact, float) or math.isfinite(fact)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.registry_pusher.model_card import model_card
-from components.registry_pusher.registry import Entry, ModelVersion
+from components.registry_pusher.registry import Entry, ModelVersion, as_json
 
 # Set last: a version without it belongs to a registration that was killed.
 COMPLETE = "registration"
@@ -24,24 +24,13 @@ def version_tags(entry: Entry) -> dict[str, str]:
     `image_size` and `config` are JSON; a config that is too long for a tag stands in the run's
     entry.json only, and slices always do.
     """
-    config = _json(entry.config)
-    tags = {
-        "content_hash": entry.content_hash,
-        "run_id": entry.run_id,
-        "pipeline": entry.pipeline,
-        "span": "" if entry.span is None else str(entry.span),
-        "data_fingerprint": entry.data_fingerprint,
-        "counts": _json(entry.counts),
-        "module_handle": entry.module_handle,
-        "module_hash": entry.module_hash,
-        "metrics": _json(entry.metrics),
-        "intervals": _json(entry.intervals) if entry.intervals else "",
-        "blessed": _json(entry.blessed),
-        "blessing_reasons": "; ".join(entry.blessing_reasons),
-        "labels": _json(entry.labels),
-        "image_size": _json(entry.image_size),
+    config = as_json(entry.config)
+    tags: dict[str, Any] = {
+        **entry.facts(),
+        "blessed": as_json(entry.blessed),
+        "metrics": as_json(entry.metrics),
+        "intervals": as_json(entry.intervals) if entry.intervals else "",
         "pushed_path": entry.pushed_path,
-        "git_commit": entry.git_commit,
         "config": config if len(config) <= LONGEST_TAG else "",
     }
     return {key: _clipped(value, LONGEST_TAG) for key, value in tags.items() if value}
@@ -121,10 +110,6 @@ def model_version(
         blessed=_parsed(tags.get("blessed")),
         uri=uri,
     )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _parsed(text: str | None) -> Any:

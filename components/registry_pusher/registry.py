@@ -69,6 +69,27 @@ class Entry:
         """All of it as plain values; `from_json` reads them back."""
         return dataclasses.asdict(self)
 
+    def facts(self) -> dict[str, str | bool]:
+        """What a registry shows of a version, one fact by one; "" where it is not known.
+
+        `counts`, `labels` and `image_size` are JSON. Metrics, configuration and slices stay out.
+        """
+        return {
+            "content_hash": self.content_hash,
+            "run_id": self.run_id,
+            "pipeline": self.pipeline,
+            "span": "" if self.span is None else str(self.span),
+            "data_fingerprint": self.data_fingerprint,
+            "counts": as_json(self.counts),
+            "module_handle": self.module_handle,
+            "module_hash": self.module_hash,
+            "blessed": self.blessed,
+            "blessing_reasons": "; ".join(self.blessing_reasons),
+            "labels": as_json(self.labels),
+            "image_size": as_json(self.image_size),
+            "git_commit": self.git_commit,
+        }
+
     def flat_config(self) -> dict[str, str]:
         """The configuration by flat keys, sorted, as texts: "train.batch_size" -> "32"."""
         return dict(_flat(self.config))
@@ -291,6 +312,11 @@ def _pushed_anew(entry: Entry) -> str | None:
     if served and served.content_hash == entry.content_hash and served.path != entry.pushed_path:
         return served.path
     return None
+
+
+def as_json(value: Any) -> str:
+    """A fact as one JSON text, the same however it was put together."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
