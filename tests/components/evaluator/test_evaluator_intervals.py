@@ -71,6 +71,7 @@ def test_what_two_models_have_in_common_does_not_blur_their_difference():
     assert unpaired[0] < 0
 
 
+@pytest.mark.slow
 def test_of_many_comparisons_none_is_called_worse_by_chance():
     """Two equally good models, label by label: what differs is noise."""
     refused = 0

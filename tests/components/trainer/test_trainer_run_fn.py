@@ -129,7 +129,7 @@ def _resumed(make_fn_args, images, settings):
 
 
 # 48 pictures an epoch, two epochs a phase: inside an epoch of the second phase, then of the first.
-@pytest.mark.parametrize("images", [168, 40])
+@pytest.mark.parametrize("images", [pytest.param(168, marks=pytest.mark.slow), 40])
 def test_a_killed_training_goes_on_as_if_it_had_not_been(
     make_fn_args, augmenting, images, monkeypatch
 ):
@@ -261,6 +261,7 @@ def test_a_phase_that_gets_no_better_ends_with_its_best_epochs_weights(make_fn_a
     np.testing.assert_array_equal(weights_of(long)["kernel"], weights_of(short)["kernel"])
 
 
+@pytest.mark.slow
 def test_a_phase_that_had_stopped_early_stays_so_after_a_kill(make_fn_args):
     section = train_section(("head", 30, 30.0), ("all", 2, 1e-2), **STOPPING)
     whole = make_fn_args("whole", train=section)

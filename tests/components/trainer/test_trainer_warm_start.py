@@ -94,6 +94,7 @@ def test_a_frozen_training_keeps_its_phases(make_fn_args, tmp_path):
     assert history_of(second)[0]["loss"] < history_of(first)[0]["loss"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_that_began_so_goes_on_from_its_checkpoint(make_fn_args, tmp_path):
     from test_trainer_run_fn import KillAfter, Killed, assert_equal
 
