@@ -30,6 +30,7 @@ from components.artifacts import Preprocessing, Registration
 from components.content import content_hash
 from components.pusher import executor as pusher
 from components.pusher.push import newest
+from components.pusher.versions import Version
 from components.registry_pusher import executor as registry_pusher
 from components.registry_pusher import mlflow_client
 from components.registry_pusher.registry import get_registry
@@ -142,6 +143,16 @@ class Task:
                 said = files.read_json(f"{version}/.pushed.json")
                 assert content_hash(version) == said["content_hash"], f"{version} is not whole"
 
+    def check_number(self, before: Version | None) -> None:
+        """Attempts at one content took a new number, or none where it was served before."""
+        served, last = newest(self.destination), before.version if before else 0
+        if before and served.content_hash == before.content_hash:
+            assert served.version == last, f"version {served.version} holds what {last} holds"
+        elif self.destination.startswith("gs://"):  # where a killed pusher's number is burnt
+            assert served.version > last
+        else:
+            assert served.version == last + 1, f"version {served.version} comes after {last}"
+
     def check_all(self, latest: str, contents: set[str]) -> None:
         """An attempt that was not killed left what an undisturbed one would."""
         self.check_served()
@@ -180,6 +191,7 @@ def round_of_kills(
         latest += 1
         number = dice.choices([latest, latest - 1, dice.randint(1, latest)], [6, 2, 2])[0] or 1
         content = content_hash(task.model(number) / "Format-Serving")
+        before = newest(task.destination)
         for _ in range(dice.randint(1, 3)):
             # The Pusher is quick: a moment in its own time as often as one in the other's.
             ends = dice.choice([seconds["pusher"], seconds["first" if first else "both"]])
@@ -203,6 +215,7 @@ def round_of_kills(
         first = False
         contents.add(content)
         task.check_all(content, contents)
+        task.check_number(before)
 
 
 def measure(folder: Path, template: Path) -> dict[str, float]:
