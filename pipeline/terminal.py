@@ -1,5 +1,6 @@
 """What a person sees while a pipeline runs: one line a node, and a last block that sums up."""
 
+import atexit
 import contextlib
 import glob
 import os
@@ -164,6 +165,8 @@ class Terminal:
 def library_noise_to(log: Path) -> Iterator[TextIO]:
     """Sends everything that is printed or logged, also by C++ code, to a file.
 
+    So goes what libraries have to say as the interpreter ends, such as TensorFlow of its functions.
+
     Yields:
       A stream to the real standard output.
     """
@@ -186,6 +189,12 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
         os.dup2(real_err, 2)
         os.close(real_out)
         os.close(real_err)
+        atexit.register(_errors_to, log)
+
+
+def _errors_to(log: Path) -> None:
+    with contextlib.suppress(OSError), log.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 2)
 
 
 def _amount(told: dict[str, Any] | None, seconds: float) -> str:

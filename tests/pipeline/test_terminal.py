@@ -25,6 +25,12 @@ with library_noise_to(pathlib.Path(sys.argv[1])) as stream:
         warnings.warn("noise of a warning")
         time.sleep(1)
     terminal.node(Node("Trainer", "ran", 1.0))
+
+class Late:
+    def __del__(self):
+        raise ValueError("noise of an ending")
+
+late = Late()
 """
 
 
@@ -53,5 +59,5 @@ def test_a_terminal_shows_what_goes_on_and_the_log_gets_the_noise(tmp_path):
     assert "Trainer            ran" in seen
     assert "noise" not in seen
     log = (tmp_path / "log").read_text()
-    for source in ("logger", "print", "program", "error", "warning"):
+    for source in ("logger", "print", "program", "error", "warning", "ending"):
         assert source in log
