@@ -17,15 +17,16 @@ NODE = "StatisticsGen"
 
 def measure(folder: Path) -> Iterator[Result]:
     """Medians of seconds; the two take turns, so that a busy machine is busy for both."""
-    sys.path.insert(0, "tests/kubeflow")
-    import mariadb
+    sys.path[:0] = ["tests/kubeflow", "tests/servers"]
+    from debian import install
     from local_kubeflow import LocalKubeflow
+    from mariadb import MariaDB
 
-    if not mariadb.install():
+    if not install("mariadbd", "mariadb-server"):
         raise SystemExit("MariaDB is missing: apt-get install mariadb-server")
     place = folder / "kubeflow_task"
     shutil.rmtree(place, ignore_errors=True)
-    server = mariadb.MariaDB(place / "server")
+    server = MariaDB(place / "server")
     try:
         kubeflow = LocalKubeflow(place, server, "benchmark")
         kubeflow.compile("configs/digits.yaml")
