@@ -1,11 +1,10 @@
 """The command line: `graft`, the same as `python -m pipeline`."""
 
 import contextlib
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -22,15 +21,13 @@ from pipeline.options import (
     places_asked,
     places_of,
     print_json,
+    run_of,
     runs_option,
     set_option,
     write_file,
 )
 from pipeline.registry_cli import registry
-
-if TYPE_CHECKING:
-    from pipeline.lineage import Run
-    from pipeline.places import Places
+from pipeline.report.cli import report
 
 
 class _Commands(click.Group):
@@ -175,31 +172,6 @@ def print_config(out: str | None) -> None:
 
 
 @main.command()
-@click.argument("run_id", required=False)
-@runs_option
-@name_option
-@out_option
-@json_option
-def report(run_id: str | None, runs: str, name: str | None, out: str | None, as_json: bool) -> None:
-    """Write the report of a run again, by default the last one's, and say where it lies."""
-    from pipeline.report import write_report
-    from pipeline.summary import summarize
-
-    places = places_of(runs, name)
-    found = _run(places, run_id)
-    folder = places.report(found.id)
-    summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
-    path = write_report(found, summary, folder)
-    if out:
-        write_file(out, path.read_bytes())
-        path = Path(out)
-    if as_json:
-        print_json({**summary, "report": str(path)})
-    else:
-        click.echo(str(path))
-
-
-@main.command()
 @click.option(
     "--keep",
     required=True,
@@ -260,6 +232,7 @@ def clean(
         click.echo(f"freed {size}" if found.artifacts else "nothing to remove")
 
 
+main.add_command(report)
 main.add_command(lineage)
 main.add_command(registry)
 main.add_command(compile_)
@@ -390,7 +363,7 @@ def replay_view(
     from pipeline.augment import replay
 
     places = places_of(runs, name)
-    run = _run(places, None if run_id == "last" else run_id)
+    run = run_of(places, None if run_id == "last" else run_id)
     found = replay(run, example, view)
     if out is None:
         folder = places.report(run.id)
@@ -405,28 +378,3 @@ def replay_view(
     for line in found.lines:
         click.echo(f"  {line}")
     click.echo(out)
-
-
-def _run(places: "Places", run_id: str | None) -> "Run":
-    """A run by its id, or the last one."""
-    from pipeline.lineage import read_run, run_ids
-    from pipeline.stores import open_store
-
-    store = open_store(places.metadata)
-    known = run_ids(store, places.name)
-    chosen = run_id or (known[-1] if known else None)
-    found = read_run(store, chosen) if chosen else None
-    if found is None:
-        raise ConfigError(
-            f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
-        )
-    return found
-
-
-def _seconds(places: "Places", run: "Run") -> float:
-    """How long a run took; of one that was not the last, only its nodes are on record."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        last = json.loads(places.summary.read_text(encoding="utf-8"))
-        if last["run_id"] == run.id:
-            return last["seconds"]
-    return sum(node.seconds for node in run.nodes)

@@ -21,7 +21,7 @@ from components.registry_pusher.registry import get_registry, restore
 from pipeline import lineage
 from pipeline.config import Config
 from pipeline.places import Places
-from pipeline.report import write_report
+from pipeline.report.write import write_report
 from pipeline.summary import summarize, write_summary
 
 KEPT_SECONDS = 14 * 24 * 3600
@@ -74,7 +74,8 @@ def finish(
         _sweep_checkpoints(run, places)
         write_summary(summary, places.summary)
         try:
-            write_report(run, summary, report)
+            earlier = lineage.last_on_other_data(store, places.name, run)
+            write_report(run, summary, report, earlier)
         except Exception as e:  # a picture or a page must not take the summary with it
             logging.getLogger(__name__).exception("the report cannot be written")
             _fail(summary, {"node": "report", "message": f"{report}: cannot be written ({e})"})

@@ -23,6 +23,8 @@ GOOD_STATES = tuple(_STATES)
 """Of an execution that has ended as it should."""
 GOOD_NODES = tuple(_STATES.values())
 """The same of a node: it ran, or took an earlier result."""
+LOOK_BACK = 30
+"""Runs, in search of the one before that took other pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Run:
       versions: library names and versions it ran with; and "git", the commit of the project's own
         code where that is a checkout, see `components.content.git_commit`.
       nodes: in the order of the DAG, those that were never reached included.
+      upstream: the nodes before each node, by id; empty of a run from before that was recorded.
     """
 
     id: str
@@ -90,6 +93,7 @@ class Run:
     started: float
     versions: dict[str, str]
     nodes: list[Node]
+    upstream: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def node(self, node_id: str) -> Node:
         """A node by its id; one that the run does not have counts as skipped."""
@@ -118,6 +122,7 @@ def record_start(store: mlmd.MetadataStore, run: Run, pipeline_name: str) -> Non
         "config_hash": run.config_hash,
         "versions": json.dumps(run.versions, sort_keys=True),
         "nodes": json.dumps([node.id for node in run.nodes]),
+        "upstream": json.dumps(run.upstream),
     }
     for key, value in values.items():
         context.custom_properties[key].string_value = value
@@ -159,6 +164,22 @@ def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
         _read_node(store, node_id, execution) for node_id, execution in _executions(store, run_id)
     ]
     return _run(context, run_id, found)
+
+
+def last_on_other_data(store: mlmd.MetadataStore, pipeline_name: str, run: Run) -> Run | None:
+    """Returns the last run before one that took another set of pictures; None where there is none.
+
+    It looks at no more than LOOK_BACK runs.
+    """
+    mine = run.output("ImageExampleGen", "examples")
+    ids = run_ids(store, pipeline_name)
+    before = ids[: ids.index(run.id)] if run.id in ids else []
+    for run_id in reversed(before[-LOOK_BACK:]):
+        found = read_run(store, run_id)
+        theirs = found and found.output("ImageExampleGen", "examples")
+        if mine and theirs and theirs.id != mine.id:
+            return found
+    return None
 
 
 def read_runs(store: mlmd.MetadataStore, pipeline_name: str) -> list[Run]:
@@ -225,6 +246,7 @@ def _run(context: pb.Context, run_id: str, found: list[Node]) -> Run:
         started=context.custom_properties["started"].double_value,
         versions=json.loads(said["versions"]),
         nodes=[nodes.get(i, Node(i, "skipped")) for i in json.loads(said["nodes"])],
+        upstream=json.loads(said.get("upstream", "{}")),
     )
 
 

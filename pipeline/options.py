@@ -11,6 +11,7 @@ from components.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.lineage import Run
     from pipeline.places import Places
 
 DEFAULT_CONFIG = "configs/digits.yaml"
@@ -118,3 +119,23 @@ def places_of(runs: str, name: str | None) -> "Places":
     if name not in known:
         raise ConfigError(f"{root}: has no runs of {name!r}; it has: {', '.join(known) or 'none'}")
     return Places(root, name)
+
+
+def run_of(places: "Places", run_id: str | None) -> "Run":
+    """A run by its id, or the last one.
+
+    Raises:
+      ConfigError: there is none of that id, with those that there are.
+    """
+    from pipeline.lineage import read_run, run_ids
+    from pipeline.stores import open_store
+
+    store = open_store(places.metadata)
+    known = run_ids(store, places.name)
+    chosen = run_id or (known[-1] if known else None)
+    found = read_run(store, chosen) if chosen else None
+    if found is None:
+        raise ConfigError(
+            f"{places.home}: knows no run {chosen}; it has: {', '.join(known[-10:]) or 'none'}"
+        )
+    return found

@@ -17,7 +17,7 @@ from components.files import reading, split_files
 _PACKAGE = "graft_records"
 
 
-def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, bytes]]:
+def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yields the Examples of one split, file by file.
 
     Args:
@@ -25,7 +25,8 @@ def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, bytes
       names: the features that are wanted.
 
     Yields:
-      The first value of each wanted feature that the Example has as bytes, by the feature's name.
+      The first value of each wanted feature that the Example has as bytes or as a whole number, by
+      the feature's name.
 
     Raises:
       OSError, EOFError, struct.error, google.protobuf.message.DecodeError: a file is damaged.
@@ -45,13 +46,13 @@ def read_records(folder: str) -> Iterator[bytes]:
                 f.read(4)
 
 
-def parse_example(record: bytes, names: Iterable[str]) -> dict[str, bytes]:
+def parse_example(record: bytes, names: Iterable[str]) -> dict[str, Any]:
     """Returns what `read_examples` yields of one Example."""
     wanted = {name.encode(): name for name in names}
     found = {}
     for entry in _Example.FromString(record).features.feature:
         name = wanted.get(entry.key)
-        if name and (values := entry.value.bytes_list.value):
+        if name and (values := entry.value.bytes_list.value or entry.value.int64_list.value):
             found[name] = values[0]
     return found
 
@@ -64,10 +65,12 @@ def _example_class() -> Any:
     """
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="example.proto", package=_PACKAGE)
-    messages: dict[str, list[tuple[str, int, bool, str | None]]] = {
-        "BytesList": [("value", 1, True, None)],
-        "Feature": [("bytes_list", 1, False, "BytesList")],
-        "Entry": [("key", 1, False, None), ("value", 2, False, "Feature")],
+    bytes_, int64 = field.TYPE_BYTES, field.TYPE_INT64
+    messages: dict[str, list[tuple[str, int, bool, int | str]]] = {
+        "BytesList": [("value", 1, True, bytes_)],
+        "Int64List": [("value", 1, True, int64)],
+        "Feature": [("bytes_list", 1, False, "BytesList"), ("int64_list", 3, False, "Int64List")],
+        "Entry": [("key", 1, False, bytes_), ("value", 2, False, "Feature")],
         "Features": [("feature", 1, True, "Entry")],
         "Example": [("features", 1, False, "Features")],
     }
@@ -78,8 +81,8 @@ def _example_class() -> Any:
                 name=field_name,
                 number=number,
                 label=field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL,
-                type=field.TYPE_MESSAGE if kind else field.TYPE_BYTES,
-                type_name=f".{_PACKAGE}.{kind}" if kind else None,
+                type=field.TYPE_MESSAGE if isinstance(kind, str) else kind,
+                type_name=f".{_PACKAGE}.{kind}" if isinstance(kind, str) else None,
             )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

@@ -86,6 +86,7 @@ def record(
             started=time.time() if started is None else started,
             versions=_versions(),
             nodes=[lineage.Node(node_id, "skipped") for node_id in edges(ir)],
+            upstream=edges(ir),
         ),
         config.name,
     )

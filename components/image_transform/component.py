@@ -43,8 +43,8 @@ class ImageTransform(base_beam_component.BaseBeamComponent):
         "crop_fraction", "resize", "augment", "seed", "stored_side"};
         `augmentation/`, a SavedModel, see `augmentation.export_augmentation`;
         `contact_sheet.png`, up to six training pictures with what augmentation makes of them;
-        `contact_sheet.json`, a list of what it shows: {"label", "path", "id", "views"}, in which
-        `views` are the numbers to draw them again.
+        `contact_sheet.json`, a list of what it shows: {"label", "path", "id", "views", "drawn"}, in
+        which `views` are the numbers to draw them again, and `drawn` what each op drew for them.
     """
 
     SPEC_CLASS = ImageTransformSpec

@@ -17,6 +17,7 @@ from components.files import empty, split_files, write_json
 from components.image_transform.augmentation import export_augmentation
 from components.image_transform.contact_sheet import Row, draw_contact_sheet
 from components.image_transform.decoding import decode
+from components.image_transform.explaining import explain_view
 from components.image_transform.policies import changes_pictures, check_policy
 from components.image_transform.preprocessing import Frame
 from components.image_transform.storing import Stored, count_labels, read_stored, store
@@ -64,7 +65,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             frame,
             settings["seed"],
         )
-        _draw_sheet(preprocessing.uri, labels, stored, settings["augment"])
+        _draw_sheet(preprocessing.uri, labels, stored, frame, settings)
 
         transformed.split_names = artifact_utils.encode_split_names(["train"])
         examples_utils.set_payload_format(transformed, example_gen_pb2.FORMAT_TF_EXAMPLE)
@@ -130,8 +131,16 @@ class _Store(OnUnit):
         return found._asdict()
 
 
-def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augment: Any) -> None:
-    """Shows labels evenly spread over the vocabulary, of each the picture with the smallest id."""
+def _draw_sheet(
+    folder: str,
+    labels: list[str],
+    stored: dict[str, Stored],
+    frame: Frame,
+    settings: dict[str, Any],
+) -> None:
+    """Shows labels evenly spread over the vocabulary, of each the picture with the smallest id, its
+    views and what each op drew for them."""
+    augment, seed = settings["augment"], settings["seed"]
     step = max(1, len(labels) / SHEET_ROWS)
     shown = [labels[int(i * step)] for i in range(min(SHEET_ROWS, len(labels)))]
     views = list(range(SHEET_VIEWS if changes_pictures(augment) else 1))
@@ -148,9 +157,10 @@ def _draw_sheet(folder: str, labels: list[str], stored: dict[str, Stored], augme
     for label, id in ids.items():
         original = decode(tf.constant(examples[id]["image"]))
         drawn = [graph.augment(original, tf.constant(id), tf.constant(v, tf.int64)) for v in views]
-        rows.append(Row(label, original.numpy(), [view.numpy() for view in drawn]))
+        lines = [explain_view(augment, frame, seed, original, id, v) for v in views]
+        rows.append(Row(label, original.numpy(), [view.numpy() for view in drawn], lines))
         path = examples[id]["path"].decode(errors="replace")
-        facts.append({"label": label, "path": path, "id": id, "views": views})
+        facts.append({"label": label, "path": path, "id": id, "views": views, "drawn": lines})
     name = augment if isinstance(augment, str) else ", ".join(one["op"] for one in augment)
     title = f"Augmentation: {name or 'none'}"
     with tf.io.gfile.GFile(os.path.join(folder, "contact_sheet.png"), "wb") as file:

@@ -91,8 +91,8 @@ class Entry:
         }
 
     def flat_config(self) -> dict[str, str]:
-        """The configuration by flat keys, sorted, as texts: "train.batch_size" -> "32"."""
-        return dict(_flat(self.config))
+        """The configuration by flat keys, see `flat_config`."""
+        return flat_config(self.config)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Entry":
@@ -319,12 +319,25 @@ def as_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
+def flat_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """A configuration by flat keys, sorted, as texts: "train.batch_size" -> "32".
+
+    Parts of a list are numbered from 1: "train.phases.2.epochs" -> "6".
+    """
+    return dict(_flat(config))
+
+
 def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
-    if isinstance(values, Mapping) and values:
+    parts: dict[Any, Any] = {}
+    if isinstance(values, Mapping):
+        parts = {key: values[key] for key in sorted(values)}
+    elif isinstance(values, list) and all(isinstance(one, Mapping) for one in values):
+        parts = dict(enumerate(values, 1))
+    if parts:
         return [
             pair
-            for key in sorted(values)
-            for pair in _flat(values[key], f"{prefix}.{key}" if prefix else str(key))
+            for key, value in parts.items()
+            for pair in _flat(value, f"{prefix}.{key}" if prefix else str(key))
         ]
     if not prefix:
         return []

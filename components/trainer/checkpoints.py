@@ -19,20 +19,21 @@ class History(tf.train.experimental.PythonState):
     Attributes:
       epochs: the entries of history.json; see `fn_args.write_history`.
       seconds: what the unfinished epoch has taken so far.
+      input_seconds: what of that was spent waiting for pictures.
     """
 
     def __init__(self) -> None:
         """Nothing has been trained."""
         self.epochs: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.seconds = self.input_seconds = 0.0
 
     def serialize(self) -> str:
         """For tf.train.Checkpoint."""
-        return json.dumps([self.epochs, self.seconds])
+        return json.dumps([self.epochs, self.seconds, self.input_seconds])
 
     def deserialize(self, string_value: str) -> None:
         """For tf.train.Checkpoint."""
-        self.epochs, self.seconds = json.loads(string_value)
+        self.epochs, self.seconds, self.input_seconds = json.loads(string_value)
 
 
 def best_epoch(entries: list[dict[str, Any]], phase: int) -> tuple[int | None, int]:

@@ -73,8 +73,10 @@ def write_history(folder: str, history: list[dict[str, Any]]) -> None:
     Args:
       folder: FnArgs.model_run.
       history: entries `phase` (from 0), `train` (as in the configuration), `epoch` (from 0 in each
-        phase), `steps`, `images`, `seconds`, `loss` (everything that is minimised), `accuracy`,
+        phase), `steps`, `images`, `loss` (everything that is minimised), `accuracy`,
         `auxiliary_loss` (None without that head), `eval_loss` (cross-entropy alone),
-        `eval_accuracy` (both None without an eval split), `learning_rate` (of the last step).
+        `eval_accuracy` (both None without an eval split), `learning_rate` (of the last step),
+        `seconds` (of the whole epoch), `input_seconds` (of these, what the steps waited for
+        pictures) and `eval_seconds` (what the look at the eval split took).
     """
     write_json(folder, "history.json", history)

@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -179,7 +180,7 @@ def train_phase(
     evaluate = get_evaluate(network, losses.eval, eval_data, eval_size)
     began = time.monotonic() - history.seconds
 
-    for inputs, labels in batches:
+    for inputs, labels in _waited_for(batches, history):
         loss = float(train_step(inputs, labels))
         if not math.isfinite(loss):
             raise TrainingError(
@@ -196,28 +197,50 @@ def train_phase(
             continue
 
         average_copies(strategy, network.backbone.variables)
+        trained = time.monotonic()
         entry = {
             "phase": number, "train": train, "epoch": epoch, "steps": steps,
             "images": steps * batch_size, **means.results(), **evaluate(),
             "learning_rate": float(rate((epoch + 1) * steps - 1)),
-            "seconds": round(time.monotonic() - began, 2),
         }  # fmt: skip
+        ended = time.monotonic()
+        entry |= _rounded(
+            seconds=ended - began,
+            input_seconds=history.input_seconds,
+            eval_seconds=ended - trained,
+        )
         history.epochs.append(entry)
-        history.seconds, began = 0.0, time.monotonic()
+        history.seconds, history.input_seconds, began = 0.0, 0.0, time.monotonic()
         means.reset()
         best, waited = best_epoch(history.epochs, number)
         if patience and best == epoch:
             checkpoint.save_best()
         epoch, step = epoch + 1, 0
-        ended = epoch == epochs or (patience and waited >= patience)
-        if ended or checkpoint.due():
+        last = epoch == epochs or (patience and waited >= patience)
+        if last or checkpoint.due():
             checkpoint.save()
         _write_scalars(entry, (first_epoch + epoch) * steps)
         write_history(fn_args.model_run, history.epochs)
-        if ended:
+        if last:
             break
     if patience:
         checkpoint.restore_best()
+
+
+def _waited_for(batches: Iterable[Any], history: History) -> Iterator[Any]:
+    """The batches; how long each was waited for is added to `history.input_seconds`."""
+    remaining = iter(batches)
+    while True:
+        began = time.monotonic()
+        batch = next(remaining, None)
+        history.input_seconds += time.monotonic() - began
+        if batch is None:
+            return
+        yield batch
+
+
+def _rounded(**seconds: float) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in seconds.items()}
 
 
 def _write_scalars(entry: dict[str, Any], step: int) -> None:

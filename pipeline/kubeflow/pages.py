@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.lineage import Node, Run
-from pipeline.results import confusion, figures
+from pipeline.report.evaluation import confusion, figures
 from pipeline.summary import MARKS, blessing
 
 _STATES = {

@@ -179,6 +179,7 @@ def test_the_contact_sheet_shows_each_label_and_says_what_it_shows(done):
         ]
         assert row["id"] == min(same_label)
         assert row["views"] == [0, 1, 2, 3, 4]
+        assert len(row["drawn"]) == 5 and all(row["drawn"])
     with Image.open(os.path.join(outputs["preprocessing"].uri, "contact_sheet.png")) as sheet:
         assert sheet.width > 6 * 150 and sheet.height > 3 * 150
 

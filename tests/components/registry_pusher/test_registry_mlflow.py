@@ -45,7 +45,7 @@ def test_a_model_is_registered_with_all_that_is_known_of_it(registry, entry, cli
     assert run.info.status == "FINISHED" and run.info.run_name == entry.run_id
     assert run.data.metrics == entry.metrics
     assert run.data.params["train.batch_size"] == "32"
-    assert run.data.params["train.phases"] == '[{"train": "head"}]'
+    assert run.data.params["train.phases.1.train"] == "head"
 
 
 def test_a_label_that_mlflow_takes_in_no_name_holds_up_no_registration(registry, entry, client):
