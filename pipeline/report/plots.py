@@ -5,11 +5,12 @@ data stay out of them: they stand in tables, where they are escaped and read alo
 """
 
 import collections
+import functools
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import markupsafe
 
@@ -60,6 +61,23 @@ class Plot(NamedTuple):
     svg: markupsafe.Markup
 
 
+Drawing = TypeVar("Drawing", bound=Callable[..., Plot | None])
+
+
+def _styled(draw: Drawing) -> Drawing:
+    """Draws in our style, whatever the user has set for matplotlib."""
+
+    @functools.wraps(draw)
+    def styled(*args: Any, **kwargs: Any) -> Plot | None:
+        import matplotlib
+
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
+            return draw(*args, **kwargs)
+
+    return cast(Drawing, styled)
+
+
+@_styled
 def curves(
     series: Mapping[str, Sequence[float | None]],
     title: str,
@@ -114,6 +132,7 @@ def curves(
     return _plot(figure, title, f"{title} over {most} epochs: {last}")
 
 
+@_styled
 def calibration(confidence: Sequence[float], right: Sequence[bool]) -> Plot | None:
     """Draws how often the model was right against how sure it was (Guo et al. 2017, figure 1).
 
@@ -156,6 +175,7 @@ def calibration(confidence: Sequence[float], right: Sequence[bool]) -> Plot | No
     return _plot(figure, "calibration", f"Calibration: {told}")
 
 
+@_styled
 def sizes(counts: Mapping[tuple[int, int], int]) -> Plot | None:
     """Draws how large the pictures are, a dot a size, the larger the more pictures have it.
 
@@ -183,6 +203,7 @@ def sizes(counts: Mapping[tuple[int, int], int]) -> Plot | None:
     return _plot(figure, "sizes", f"{len(counts):,} sizes of pictures, the commonest {shown}")
 
 
+@_styled
 def ranges(values: Mapping[str, tuple[float, Sequence[float] | None]], title: str) -> Plot | None:
     """Draws a value of each run with its interval, one below the other.
 
@@ -207,13 +228,11 @@ def ranges(values: Mapping[str, tuple[float, Sequence[float] | None]], title: st
 
 
 def _figure(width: float = 4.4, height: float = 2.4) -> "tuple[Figure, Axes]":
-    """An empty plot of so many inches, without pyplot and whatever the user has set for it."""
-    import matplotlib
+    """An empty plot of so many inches, without pyplot."""
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
-        figure = Figure((width, height), layout="constrained")
-        return figure, figure.add_subplot()
+    figure = Figure((width, height), layout="constrained")
+    return figure, figure.add_subplot()
 
 
 def _plot(figure: "Figure", title: str, words: str) -> Plot:
@@ -225,12 +244,9 @@ _COUNTER = iter(range(1, 1 << 62))
 
 def _svg(figure: "Figure", words: str) -> markupsafe.Markup:
     """The figure as an element of the page: its colours, its fonts, and ids of its own."""
-    import matplotlib
-
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **_STYLE}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)

@@ -60,9 +60,7 @@ def test_pictures_that_changed_sides_are_shown(page):
 
 def test_a_failed_run_and_names_that_are_hostile_do_no_harm(tmp_path):
     labels = (HOSTILE, "b")
-    runs = [
-        a_run(tmp_path / name, labels=labels, test=8, wrong=n) for name, n in (("a", 2), ("b", 1))
-    ]
+    runs = [a_run(tmp_path / f"{n}", labels=labels, test=8, wrong=n) for n in (2, 1)]
     failed = failed_in(a_run(tmp_path / "c", test=8, wrong=1), "Trainer", HOSTILE)
     runs = [dataclasses.replace(run, id=f"{i}{HOSTILE}") for i, run in enumerate([*runs, failed])]
     page = Page(write_comparison(runs, tmp_path / "compare.html").read_text())

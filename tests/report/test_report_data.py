@@ -13,7 +13,10 @@ from pipeline.summary import summarize
 
 def facts(*rows):
     """Rows of (id, label, split), and of size and content where it matters."""
-    return [data.Fact(id, f"{id}.png", label, split, *rest) for id, label, split, *rest in rows]
+    return [
+        data.Fact(id, f"{id}.png", label, split, *(rest or [(8, 8)]))
+        for id, label, split, *rest in rows
+    ]
 
 
 def write_facts(run, rows):
@@ -22,9 +25,8 @@ def write_facts(run, rows):
     folder = Path(run.output("ImageExampleGen", "facts").uri).parents[1] / "facts" / "2"
     made = dataclasses.replace(run.output("ImageExampleGen", "facts"), uri=str(folder))
     for split, of_split in rows.items():
-        known = [
-            {"id": i, "label": label, "path": i, "width": 8, "height": 8} for i, label in of_split
-        ]
+        size = {"width": 8, "height": 8}
+        known = [{"id": id, "label": label, "path": id, **size} for id, label in of_split]
         write_examples(folder / f"Split-{split}", known)
     outputs = {**run.nodes[at].outputs, "facts": [made]}
     nodes = [*run.nodes]
@@ -78,9 +80,7 @@ def test_pictures_that_look_alike_are_counted_once_a_group(tmp_path):
 
 
 def test_sizes_are_told_by_area():
-    known = facts(
-        *((str(i), "cat", "train", (i, 10)) for i in (30, 10, 20)), ("x", "cat", "test", (0, 0))
-    )
+    known = facts(*((str(i), "cat", "train", (i, 10)) for i in (30, 10, 20, 0)))
     found = data.sizes(known)
     assert (found["smallest"], found["middle"], found["largest"]) == ((10, 10), (20, 10), (30, 10))
     assert "3 sizes of pictures" in found["plot"].svg
