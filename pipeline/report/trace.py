@@ -1,14 +1,13 @@
 """Where the model of a run comes from, for the report: the DAG, the nodes, data, module, config."""
 
 import collections
-import math
 from typing import Any, NamedTuple
 
 from pipeline.lineage import Node, Run
 
 _STATES = ("ran", "cached", "failed", "skipped")
-BOX, GAP = (132, 44), (28, 16)
-"""Pixels: width and height of a node in the drawing, and what lies between two."""
+BOX, GAP, PER_LINE = (132, 44), (28, 16), 6
+"""Pixels: width and height of a node in the drawing, and what lies between two; columns a line."""
 
 
 class Box(NamedTuple):
@@ -30,10 +29,12 @@ def nodes(run: Run) -> dict[str, Any]:
 
 
 def dag(run: Run) -> dict[str, Any] | None:
-    """The DAG as a drawing: each node one column after the last of those that it needs.
+    """The DAG as a drawing: each node one column after the last of those that it needs, and the
+    columns in lines as words are.
 
     Returns:
-      {width, height, boxes [Box], arrows [path of an SVG]}; None where the run does not know.
+      {width, height, boxes [Box], arrows [path of an SVG], before {node: the nodes before it}};
+      None where the run does not know.
     """
     known = {node.id for node in run.nodes}
     before = {
@@ -44,20 +45,23 @@ def dag(run: Run) -> dict[str, Any] | None:
     column: dict[str, int] = {}
     for node in run.nodes:  # in an order in which they can run
         column[node.id] = 1 + max((column.get(it, 0) for it in before[node.id]), default=-1)
-    row: dict[str, float] = {}
-    boxes = {}
-    for number in range(1 + max(column.values())):
-        here = [node for node in run.nodes if column[node.id] == number]
-        wanted = {node.id: _mean([row[it] for it in before[node.id] if it in row]) for node in here}
-        for i, node in enumerate(sorted(here, key=lambda node: wanted[node.id])):
-            row[node.id] = i
-            boxes[node.id] = Box(node, number * (BOX[0] + GAP[0]), i * (BOX[1] + GAP[1]))
-    edges = _needed(before)
+    columns = [
+        [node for node in run.nodes if column[node.id] == number]
+        for number in range(1 + max(column.values()))
+    ]
+    boxes, top = {}, 0
+    for start in range(0, len(columns), PER_LINE):
+        line = columns[start : start + PER_LINE]
+        for place, nodes in enumerate(line):
+            for i, node in enumerate(nodes):
+                x, y = place * (BOX[0] + GAP[0]), top + i * (BOX[1] + GAP[1])
+                boxes[node.id] = Box(node, x, y)
+        top += max(map(len, line)) * (BOX[1] + GAP[1]) + GAP[1]
     return {
         "width": max(box.x for box in boxes.values()) + BOX[0],
         "height": max(box.y for box in boxes.values()) + BOX[1],
         "boxes": list(boxes.values()),
-        "arrows": [_arrow(boxes[one], boxes[other]) for one, other in edges],
+        "arrows": [_arrow(boxes[one], boxes[other]) for one, other in _needed(before)],
         "before": before,
     }
 
@@ -92,11 +96,10 @@ def _needed(before: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 def _arrow(one: Box, other: Box) -> str:
-    x1, y1 = one.x + BOX[0], one.y + BOX[1] / 2
-    x2, y2 = other.x, other.y + BOX[1] / 2
-    bend = min(GAP[0], (x2 - x1) / 2)
-    return f"M{x1} {y1}H{x2 - GAP[0]}C{x2 - bend / 2} {y1} {x2 - bend / 2} {y2} {x2} {y2}"
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else math.inf
+    """From the right side of a box to the left side of another, round it where it begins a line."""
+    x1, y1, y2 = one.x + BOX[0], one.y + BOX[1] / 2, other.y + BOX[1] / 2
+    if other.x > one.x:
+        middle = other.x - GAP[0] / 2
+        return f"M{x1} {y1}H{middle}V{y2}H{other.x}"
+    between = other.y - GAP[1]
+    return f"M{x1} {y1}h{GAP[0] / 4}V{between}H{other.x - GAP[0] / 4}V{y2}h{GAP[0] / 4}"
