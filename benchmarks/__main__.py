@@ -14,6 +14,7 @@ NAMES = (
     "trainer",
     "evaluator",
     "kubeflow_task",
+    "report",
     "distortions",
     "features",
     "auxiliary_head",

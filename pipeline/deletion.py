@@ -1,5 +1,6 @@
 """What must be known to delete a picture: which models saw it, what still holds it, what to do."""
 
+import glob
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -197,10 +198,13 @@ def _held_by_run(run: Run, sighting: Sighting, places: Places) -> Iterator[tuple
     page = folder / "index.html"
     if any(one["id"] in ids for one in drawn) or _shows(page, sighting):
         yield str(page), "a report with a small copy of it"
+    for page in sorted(folder.parent.glob(f"compare-*{glob.escape(run.id)}*.html")):
+        if _shows(page, sighting):
+            yield str(page), "a comparison of runs with a small copy of it"
 
 
 def _shows(page: Path, sighting: Sighting) -> bool:
-    """Whether a report has a picture among the mistakes, where its path is the title."""
+    """Whether a page shows a picture: its path is then the title of something."""
     if not exists(page):
         return False
     with reading(page) as file:

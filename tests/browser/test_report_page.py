@@ -47,7 +47,7 @@ def report(request, tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, report):
-    """open_page(**options) -> the page; it must have asked for nothing and complained of nothing."""
+    """open_page(**options) -> the page; it may ask for nothing and complain of nothing."""
     pages, said, asked = [], [], []
 
     def open_page(**options):

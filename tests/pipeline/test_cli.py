@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -335,7 +336,28 @@ def test_an_empty_folder_for_runs_is_refused(write):
 
 def test_a_run_that_is_not_known_is_said_with_those_that_are(graft, tmp_path):
     record(tmp_path / "runs", "bananas")
-    assert "knows no run 7; it has: 1" in refusal(graft, "report", "7")
+    for command in (("report", "7"), ("report", "compare", "1", "7")):
+        assert "knows no run 7; it has: 1" in refusal(graft, *command)
+
+
+def test_runs_are_compared_two_to_six_and_each_once(graft, tmp_path):
+    for run_id in ("1", "2"):
+        record(tmp_path / "runs", "bananas", run_id=run_id)
+    assert "takes 2 to 6 runs, not 1" in refusal(graft, "report", "compare", "1")
+    assert "takes 2 to 6 runs, not 7" in refusal(graft, "report", "compare", *"1234567")
+    assert "a run is named twice" in refusal(graft, "report", "compare", "2", "last")
+    code, said = graft("report", "compare", "1", "last", "--json")
+    written = json.loads(said)
+    assert code == 0 and written["runs"] == ["1", "2"]
+    assert written["report"].endswith("runs/bananas/reports/compare-1-2.html")
+    assert "2 runs" in Path(written["report"]).read_text()
+
+
+def test_a_run_alone_is_short_for_writing_its_report(graft, tmp_path):
+    record(tmp_path / "runs", "bananas")
+    code, said = graft("report", "1")
+    assert code == 0 and said.strip().endswith("reports/1/index.html")
+    assert graft("report")[1] == graft("report", "write")[1] == said
 
 
 @pytest.mark.parametrize(
@@ -359,11 +381,11 @@ def run_alone(*arguments):
     return result.exit_code, result.output
 
 
-def record(runs, name, destination=None):
+def record(runs, name, destination=None, run_id="1"):
     """Notes the start of one run, as the runner does before any node."""
-    (runs / name).mkdir(parents=True)
+    (runs / name).mkdir(parents=True, exist_ok=True)
     config = {"name": name, "push": {"destination": destination}}
-    run = Run("1", config, "0" * 12, 0.0, {}, [Node("Trainer", "skipped")])
+    run = Run(run_id, config, "0" * 12, 0.0, {}, [Node("Trainer", "skipped")])
     record_start(open_store(runs / name / "metadata.db"), run, name)
 
 

@@ -280,16 +280,20 @@ def test_reports_sheets_views_and_unfinished_trainings_that_hold_it_are_found(ow
         page = own_two_spans.places.report(run_id) / "index.html"
         page.write_text(f'<small title="{text}">')
     (own_two_spans.places.report("run-3") / f"{id}-4.png").write_bytes(b"")
+    both = own_two_spans.places.home / "reports" / "compare-run-1-run-3.html"
+    both.write_text('<small title="dark/copy.png">')
+    both.with_name("compare-run-1-run-2.html").write_text('<small title="other">')
     (own_two_spans.places.checkpoints / "unfinished").mkdir(parents=True)
     held = {one["path"] for one in about(own_two_spans, "d/c.png")["held_by"]}
     reports = own_two_spans.places.home / "reports"
     assert {
         str(Path(sheet).with_suffix(".png")),
         str(reports / "run-1" / "index.html"),
+        str(reports / "compare-run-1-run-3.html"),
         str(reports / "run-3" / "index.html"),
         str(reports / "run-3" / f"{id}-4.png"),
     } <= held
-    assert str(reports / "run-2" / "index.html") not in held
+    assert not any("run-2" in path for path in held)
     assert not any("checkpoints" in path for path in held)  # run-4 had it in its test split alone
     held = {
         one["path"]
