@@ -163,7 +163,9 @@ def calibration(confidence: Sequence[float], right: Sequence[bool]) -> Plot | No
     axes.patch.set_visible(False)
     axes.plot([0, 1], [0, 1], color=_SOFT, ls=":", lw=1)
     x, y = [sums[i] / counts[i] for i in there], [hits[i] / counts[i] for i in there]
-    axes.plot(x, y, color=_SERIES[0], marker="o", ms=4)
+    axes.plot(x, y, color=_SERIES[0], lw=0.8)
+    most = max(counts)
+    axes.scatter(x, y, s=[8 + 70 * counts[i] / most for i in there], color=_SERIES[0], zorder=3)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("how sure the model was")
