@@ -56,11 +56,12 @@ class Progress:
         self._written = time.monotonic()
 
 
-def read_progress(pattern: str) -> dict[str, Any] | None:
+def read_progress(pattern: str, since: float = 0.0) -> dict[str, Any] | None:
     """What is told in the folder with the newest of all progress files.
 
     Args:
       pattern: of folders, as `glob` takes it, ** for any depth.
+      since: seconds since the epoch; what was told before, a killed run has left.
 
     Returns:
       {"done", "total", "unit", "note"}, summed over workers; None where nothing is told.
@@ -68,6 +69,7 @@ def read_progress(pattern: str) -> dict[str, Any] | None:
     pattern = os.path.join(pattern, _NAME.format("*"))
     try:
         found = glob.glob(pattern, recursive=True, include_hidden=True)
+        found = [path for path in found if os.path.getmtime(path) >= since]
         folder = os.path.dirname(max(found, key=os.path.getmtime))
         together: list[dict[str, Any]] = []
         for path in sorted(found, key=os.path.getmtime):

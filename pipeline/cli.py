@@ -4,12 +4,13 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from components.backbone.architectures import ARCHITECTURES
-from components.errors import ConfigError, GraftError
+from components.errors import ConfigError
+from pipeline.commands import Commands
+from pipeline.completion import complete_run, completion
 from pipeline.kubeflow.cli import compile_, schedule, submit
 from pipeline.lineage_cli import lineage
 from pipeline.options import (
@@ -20,7 +21,6 @@ from pipeline.options import (
     out_option,
     places_asked,
     places_of,
-    print_json,
     run_of,
     runs_option,
     set_option,
@@ -28,30 +28,30 @@ from pipeline.options import (
 )
 from pipeline.registry_cli import registry
 from pipeline.report.cli import report
+from pipeline.shown import echo, print_json
+from pipeline.stopping import Stop
+
+_EXAMPLES = """\b
+Examples:
+  graft check configs/digits.yaml          what a run would do
+  graft run configs/digits.yaml            do it
+  graft run my.yaml --set train.max_epochs=1
+  graft predict picture.jpg                ask the model it pushed
+  graft registry list                      which versions there are
+  graft COMMAND --help                     what else a command takes
+"""
 
 
-class _Commands(click.Group):
-    """Shows a user's mistake as one message, and lists commands in the order of use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except GraftError as e:
-            click.secho("error: ", fg="red", nl=False, err=True)
-            click.echo(str(e), err=True)
-            ctx.exit(2)
-        except KeyboardInterrupt:
-            click.echo("\nstopped; the same command goes on from here", err=True)
-            ctx.exit(130)
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES
+)
 @click.version_option(package_name="graft", message="%(version)s")
 def main() -> None:
-    """From your own images to a served, registered classifier."""
+    """From your own images to a served, registered classifier.
+
+    Errors go to stderr, with exit code 2; with --json stdout holds JSON, also then.
+    `graft completion bash|zsh|fish` prints what has your shell complete.
+    """
 
 
 @main.command()
@@ -60,8 +60,14 @@ def main() -> None:
 @set_option
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @json_option
-def run(config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    """Run the whole pipeline on this machine."""
+@click.pass_obj
+def run(
+    stop: Stop, config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json: bool
+) -> None:
+    """Run the whole pipeline on this machine.
+
+    Ctrl-C stops it; the same command goes on from there. Exit code 1: a node failed.
+    """
     from pipeline.check import check as check_config
     from pipeline.check import tfx_is_installed
     from pipeline.config_file import load_config
@@ -74,10 +80,10 @@ def run(config: str, runs: str, overrides: tuple[str, ...], quiet: bool, as_json
         raise ConfigError("TFX is not installed here; `make run-local` sets everything up")
     from pipeline.run import run_local
 
-    summary = run_local(loaded, places, quiet=quiet or as_json)
+    summary = run_local(loaded, places, quiet=quiet or as_json, stop=stop)
     if as_json:
         print_json(summary)
-    sys.exit(0 if summary["status"] == "succeeded" else 1)
+    sys.exit(stop.exit_code or (0 if summary["status"] == "succeeded" else 1))
 
 
 @main.command()
@@ -105,23 +111,23 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
         return
     for warning in plan["warnings"]:
         click.secho("warning: ", fg="yellow", nl=False, err=True)
-        click.echo(warning, err=True)
+        echo(warning, err=True)
     counts = sorted(plan["classes"].items(), key=lambda item: -item[1])
     shown = ", ".join(f"{label} {count:,}" for label, count in counts[:12])
     more = f", and {len(counts) - 12} more" if len(counts) > 12 else ""
     size = "×".join(str(side) for side in plan["image_size"])
     registry = plan["registry"]
-    click.echo(f"{config}: the configuration and what it names are in order. A run would")
-    click.echo(f"  read       {plan['images']:,} images of {len(counts)} classes: {shown}{more}")
+    echo(f"{config}: the configuration and what it names are in order. A run would")
+    echo(f"  read       {plan['images']:,} images of {len(counts)} classes: {shown}{more}")
     for note in plan["notes"]:
-        click.echo(f"             {note}")
+        echo(f"             {note}")
     click.echo(
         f"  augment    {plan['augment'] if isinstance(plan['augment'], str) else 'own list of ops'}"
     )
-    click.echo(f"  train      {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
-    click.echo("  bless      " + ("; ".join(plan["thresholds"]) or "nothing: no threshold is set"))
-    click.echo(f"  push to    {plan['destination']}")
-    click.echo(
+    echo(f"  train      {plan['backbone']} at {size}; " + "; ".join(plan["phases"]))
+    echo("  bless      " + ("; ".join(plan["thresholds"]) or "nothing: no threshold is set"))
+    echo(f"  push to    {plan['destination']}")
+    echo(
         f"  register   {registry['model_name']} in {registry['kind']}"
         if registry["kind"] != "none"
         else "  register   nowhere"
@@ -154,7 +160,7 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
             said = answer.get("error") or "  ".join(
                 f"{c['label']} {c['score']:.3f}" for c in answer["top"]
             )
-            click.echo(f"{answer['path']}: {said}")
+            echo(f"{answer['path']}: {said}")
     sys.exit(1 if any("error" in answer for answer in answers) else 0)
 
 
@@ -215,15 +221,15 @@ def clean(
         }
         size = f"{found.bytes / 2**20:,.0f} MiB"
         if not as_json:
-            click.echo(f"{places.home}: the newest {len(found.runs)} runs stay whole")
+            echo(f"{places.home}: the newest {len(found.runs)} runs stay whole")
             click.echo(
                 f"  {len(found.artifacts):,} artifacts of {len(found.old)} older ones are needed "
                 f"by nothing: {size}"
             )
             for why, uri in found.kept_for:
-                click.echo(f"  stays for {why}: {uri}")
+                echo(f"  stays for {why}: {uri}")
         if found.artifacts and not yes and not click.confirm("Remove them?", err=as_json):
-            sys.exit(1)
+            raise click.Abort
         # Once more, for somebody may have begun a run since.
         free(store, places, plan(store, places, keep))
     if as_json:
@@ -238,6 +244,7 @@ main.add_command(registry)
 main.add_command(compile_)
 main.add_command(submit)
 main.add_command(schedule)
+main.add_command(completion)
 
 
 @main.group()
@@ -294,7 +301,7 @@ def show_module(handle: str, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        click.echo(described(shown))
+        echo(described(shown), lines=True)
 
 
 @main.group()
@@ -335,7 +342,7 @@ def preview_augmentation(
 
 
 @augment.command("replay")
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_run)
 @click.argument("example")
 @click.argument("view", type=click.IntRange(0))
 @runs_option
@@ -374,7 +381,7 @@ def replay_view(
         facts = {"id": found.id, "path": found.path, "label": found.label, "view": view}
         print_json({"run_id": run.id, **facts, "drawn": found.lines, "picture": out})
         return
-    click.echo(f"{found.path} ({found.label}), view {view} of run {run.id}")
+    echo(f"{found.path} ({found.label}), view {view} of run {run.id}")
     for line in found.lines:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     click.echo(out)

@@ -215,6 +215,25 @@ def read_runs(store: mlmd.MetadataStore, pipeline_name: str) -> list[Run]:
     ]
 
 
+def last_seconds(store: mlmd.MetadataStore, pipeline_name: str) -> dict[str, float]:
+    """Returns how long each node of a pipeline took when it last ran to its end, by id."""
+    mine, seconds = f"{pipeline_name}.", {}
+    for context in store.get_contexts_by_type("node"):
+        if context.name.startswith(mine):
+            executions = store.get_executions_by_context(context.id)
+            ran = [e for e in executions if e.last_known_state == pb.Execution.COMPLETE]
+            if ran:
+                last = max(ran, key=lambda e: e.id)
+                seconds[context.name.removeprefix(mine)] = _seconds(last)
+    return seconds
+
+
+def _seconds(execution: pb.Execution) -> float:
+    return (
+        execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    ) / 1000  # of milliseconds
+
+
 def node_state(store: mlmd.MetadataStore, run_id: str, node_id: str) -> Node:
     """Returns one node of a run; "skipped" where it has not started."""
     execution = find_execution(store, run_id, node_id)
@@ -281,13 +300,12 @@ def _node(
     found = {a.id for of_one in outputs.values() for a in of_one}
     if execution.type == _RESOLVER and state == "ran" and before == found:
         state = "cached"  # TFX never caches a Resolver, but it found just what it found before
-    milliseconds = execution.last_update_time_since_epoch - execution.create_time_since_epoch
     error = (
         execution.custom_properties["error"].string_value
         if "error" in execution.custom_properties
         else None
     )
-    return Node(node_id, state, milliseconds / 1000, inputs, outputs, error)
+    return Node(node_id, state, _seconds(execution), inputs, outputs, error)
 
 
 def _put_out(events: Sequence[pb.Event]) -> set[int]:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.errors import ConfigError
+from pipeline.completion import complete_run
 from pipeline.lineage_text import say_image, say_model, say_searched
 from pipeline.options import (
     json_option,
     kubeflow_option,
     name_option,
     places_asked,
-    print_json,
     runs_option,
     set_option,
 )
+from pipeline.shown import print_json
 
 if TYPE_CHECKING:
     from pipeline.places import Places
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_run)
 @click.option(
     "--image",
     "images",

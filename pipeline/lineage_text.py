@@ -5,11 +5,13 @@ from typing import Any
 
 import click
 
+from pipeline.shown import echo, harmless
+
 
 def say_model(answer: dict[str, Any]) -> None:
     """Prints where a model comes from and what came of it."""
     click.secho(f"model {answer['content_hash']}", bold=True, nl=False)
-    click.echo(f"  of {answer['name']}{_as(answer)}")
+    echo(f"  of {answer['name']}{_as(answer)}")
     data, code, module = answer["data"], answer["code"], answer["module"]
     if data:
         _row("data", [f"{data['source']}{_span(data)}", _counts(data["counts"])])
@@ -48,8 +50,8 @@ def say_image(answer: dict[str, Any], whole: bool) -> None:
       whole: whether all data sets could be searched.
     """
     if not answer["pictures"]:
-        click.secho(answer["image"], bold=True, nl=False)
-        click.echo(f"  {_unseen(answer, whole)}")
+        click.secho(harmless(answer["image"]), bold=True, nl=False)
+        echo(f"  {_unseen(answer, whole)}")
         for one in answer["near"] or []:
             _row("near-copy", [f"{one['path']}: ask for {one['content']}"])
         for content in answer["namesakes"]:
@@ -58,8 +60,8 @@ def say_image(answer: dict[str, Any], whole: bool) -> None:
             runs = ", ".join(one["run_ids"][0] for one in answer["remembered_by"])
             _row("but", [f"data that are gone had it, as those of run {runs} still know"])
     for picture in answer["pictures"]:
-        click.secho(answer["image"], bold=True, nl=False)
-        click.echo(f"  content {picture['content']}")
+        click.secho(harmless(answer["image"]), bold=True, nl=False)
+        echo(f"  content {picture['content']}")
         _row("stands in", _lines(picture["datasets"]))
         models = [line for one in picture["models"] for line in _model_lines(one)]
         _row("seen by", models or ["no model: no training on it has ended"])
@@ -109,7 +111,7 @@ def _model_lines(one: dict[str, Any]) -> Iterable[str]:
 
 def say_searched(searched: dict[str, Any], notes: Sequence[str]) -> None:
     """Prints what was looked through, and what nobody can know."""
-    click.echo(
+    echo(
         f"searched {searched['pictures']:,} pictures in {searched['datasets']:,} data sets of "
         f"{searched['runs']:,} runs in {searched['place']}"
     )
@@ -123,12 +125,12 @@ def say_searched(searched: dict[str, Any], notes: Sequence[str]) -> None:
 def _notes(notes: Iterable[str]) -> None:
     for note in notes:
         click.secho("note: ", fg="yellow", nl=False)
-        click.echo(note)
+        echo(note)
 
 
 def _row(name: str, lines: Iterable[str]) -> None:
     for number, line in enumerate(lines):
-        click.echo(f"  {name if number == 0 else '':<11} {line}")
+        echo(f"  {name if number == 0 else '':<11} {line}")
 
 
 def _span(data: dict[str, Any] | None) -> str:

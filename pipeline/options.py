@@ -1,13 +1,13 @@
 """Arguments, options and output that several commands share."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from components.errors import ConfigError
+from pipeline.completion import complete_config, complete_name
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "configs/digits.yaml"
 
-config_argument = click.argument("config", type=click.Path(), default=DEFAULT_CONFIG)
+config_argument = click.argument(
+    "config", type=click.Path(), default=DEFAULT_CONFIG, shell_complete=complete_config
+)
 runs_option = click.option(
     "--runs",
     default="runs",
@@ -32,23 +34,21 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Overrides a key of the configuration; may be repeated.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
 out_option = click.option("--out", type=click.Path(dir_okay=False), help="Write to this file.")
 name_option = click.option(
-    "--name", help="Which configuration's runs; needed where DIR holds several."
+    "--name",
+    help="Which configuration's runs; needed where DIR holds several.",
+    shell_complete=complete_name,
 )
 kubeflow_option = click.option(
     "--kubeflow",
     "config",
     type=click.Path(),
     metavar="CONFIG",
+    shell_complete=complete_config,
     help="Of that configuration's runs on Kubeflow, from a pod that has volume and secret.",
 )
-
-
-def print_json(value: Any) -> None:
-    """Prints a value as indented JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def write_file(out: str, content: bytes) -> None:

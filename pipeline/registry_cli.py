@@ -12,10 +12,10 @@ from pipeline.options import (
     kubeflow_option,
     name_option,
     places_asked,
-    print_json,
     runs_option,
     set_option,
 )
+from pipeline.shown import as_data, echo, print_json
 
 if TYPE_CHECKING:
     from components.registry_pusher.registry import Entry, ModelVersion
@@ -141,16 +141,16 @@ def delete(version: str, yes: bool, as_json: bool, **task: Any) -> None:
     check_deletion(it)
     what = f"version {it.version} of {it.name} in {model.registry.kind} ({it.content_hash}), at"
     if not (as_json and yes):
-        click.echo(f"deletes {what} {it.uri}", err=as_json)
+        echo(f"deletes {what} {it.uri}", err=as_json)
     if not yes and not click.confirm("Delete it?", err=as_json):
-        sys.exit(1)
+        raise click.Abort
     remove(model.registry, it)
     if as_json:
         print_json({"name": it.name, "deleted": it.version, "content_hash": it.content_hash})
     else:
-        click.echo(f"deleted; {model.registry.address} has the rest")
+        echo(f"deleted; {model.registry.address} has the rest")
         if is_withdrawn(model.destination, it.content_hash):
-            click.echo(
+            echo(
                 "it was rolled back from, so its pipeline does not push it again; only if it is "
                 "trained anew it is registered, and `graft registry promote` can bring it back"
             )
@@ -160,24 +160,22 @@ def _change(
     model: "RegisteredModel", version: "ModelVersion", serve: Callable[..., str], as_json: bool
 ) -> None:
     """Changes what is served, and says what was served before and what is now."""
-    from rich.markup import escape
-
     from pipeline.terminal import Terminal
 
     terminal = Terminal(sys.stdout, quiet=as_json)
     before = model.served()
     where = f"{model.registry.kind} at {model.registry.address}"
-    terminal.say(f"[bold]{escape(model.name)}[/]  {escape(where)}")
-    terminal.say(f"  served   {escape(_place(before))}")
+    terminal.say(f"[bold]{as_data(model.name)}[/]  {as_data(where)}")
+    terminal.say(f"  served   {as_data(_place(before))}")
     same = before and before["content_hash"] == version.content_hash
     step = "is served already"
     if not same:
         step = "is pushed again" + (", and the other one withdrawn" if before else "")
-    terminal.say(f"  change   version {escape(version.version)} becomes the champion; it {step}")
+    terminal.say(f"  change   version {as_data(version.version)} becomes the champion; it {step}")
     with terminal.working("pushing and registering"):
         path = serve(model.registry, version, model.destination, model.keep)
     after = model.served()
-    terminal.say(f"  served   {escape(_place(after))}, the champion")
+    terminal.say(f"  served   {as_data(_place(after))}, the champion")
     if as_json:
         champion = {"name": model.name, "champion": version.version}
         print_json({**champion, "before": before, "served": after, "path": path})

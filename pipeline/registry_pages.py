@@ -4,12 +4,12 @@ import sys
 from typing import Any
 
 from rich.markdown import Markdown
-from rich.markup import escape
 from rich.table import Table
 
 from components.registry_pusher.model_card import model_card
 from components.registry_pusher.registry import Entry, ModelVersion
 from pipeline.registry import RegisteredModel
+from pipeline.shown import as_data, echo, harmless
 from pipeline.terminal import Terminal
 
 HASH = 8  # characters of a hash that a table shows; `graft registry show` takes as many
@@ -18,18 +18,18 @@ HASH = 8  # characters of a hash that a table shows; `graft registry show` takes
 def print_versions(model: RegisteredModel, versions: list[ModelVersion]) -> None:
     """Prints a line a version, and which of them is served."""
     terminal = Terminal(sys.stdout)
-    where = escape(f"{model.registry.kind} at {model.registry.address}")
+    where = as_data(f"{model.registry.kind} at {model.registry.address}")
     if not versions:
-        terminal.say(f"{escape(model.name)}: {where} has no version of it yet")
+        terminal.say(f"{as_data(model.name)}: {where} has no version of it yet")
         return
-    terminal.say(f"[bold]{escape(model.name)}[/]  {where}")
+    terminal.say(f"[bold]{as_data(model.name)}[/]  {where}")
     metric = next((name for it in versions for name in it.metrics), "accuracy")
     head = ["version", "aliases", "created", metric, "blessed", "backbone", "data", "content"]
     table = _table(*head, right=(3,))
     for it in versions:
         table.add_row(
             *map(
-                escape,
+                as_data,
                 (
                     it.version,
                     ", ".join(it.aliases),
@@ -45,7 +45,7 @@ def print_versions(model: RegisteredModel, versions: list[ModelVersion]) -> None
     terminal.console.print(table, soft_wrap=False)
     if served := model.served():
         said = f"version {served['version']}" if served["version"] else "what is not registered"
-        terminal.say(f"  served: {escape(served['path'])} holds {said}")
+        terminal.say(f"  served: {as_data(served['path'])} holds {said}")
 
 
 def print_version(model: RegisteredModel, it: ModelVersion, entry: Entry | None) -> None:
@@ -61,26 +61,26 @@ def print_version(model: RegisteredModel, it: ModelVersion, entry: Entry | None)
         "served": served["path"] if served and is_served else "no",
     }
     for name, value in facts.items():
-        terminal.say(f"  {name:<9} {escape(value)}")
+        terminal.say(f"  {name:<9} {as_data(value)}")
     terminal.say("")
     if entry is None:
         terminal.say("  It was not registered from here, so no more is known of it.")
     elif terminal.console.is_terminal:
-        terminal.console.print(Markdown(model_card(entry)), soft_wrap=False)
+        terminal.console.print(Markdown(harmless(model_card(entry), lines=True)), soft_wrap=False)
     else:
-        print(model_card(entry))
+        echo(model_card(entry), lines=True)
 
 
 def print_comparison(name: str, a: str, b: str, compared: dict[str, Any]) -> None:
     """Prints what `registry.compare` found of versions a and b."""
     terminal = Terminal(sys.stdout)
-    terminal.say(f"[bold]{escape(name)}[/]  version {escape(b)} against {escape(a)}")
+    terminal.say(f"[bold]{as_data(name)}[/]  version {as_data(b)} against {as_data(a)}")
     heads = ["metric", f"version {a}", "95 %", f"version {b}", "95 %", "difference"]
     table = _table(*heads, right=range(1, 6))
     for metric, it in compared["metrics"].items():
         gap = it["difference"]
         table.add_row(
-            escape(metric),
+            as_data(metric),
             _figure(it["a"]),
             _interval(it["a_interval"]),
             _figure(it["b"]),
@@ -92,12 +92,12 @@ def print_comparison(name: str, a: str, b: str, compared: dict[str, Any]) -> Non
         if compared[kind]:
             table = _table(title, f"version {a}", f"version {b}")
             for key, values in compared[kind].items():
-                table.add_row(*map(escape, (key, *map(_text, values))))
+                table.add_row(*map(as_data, (key, *map(_text, values))))
             terminal.say("")
             terminal.console.print(table, soft_wrap=False)
     for kind, labels in compared["labels"].items():
         if labels:
-            terminal.say(f"\n  labels {kind}: {escape(', '.join(labels))}")
+            terminal.say(f"\n  labels {kind}: {as_data(', '.join(labels))}")
     if not any(compared[kind] for kind in ("facts", "counts", "config")):
         terminal.say("\n  same data, backbone, configuration and code")
 
@@ -105,7 +105,7 @@ def print_comparison(name: str, a: str, b: str, compared: dict[str, Any]) -> Non
 def _table(*head: str, right: Any = ()) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for i, name in enumerate(head):
-        table.add_column(escape(name), justify="right" if i in right else "left", overflow="fold")
+        table.add_column(as_data(name), justify="right" if i in right else "left", overflow="fold")
     return table
 
 

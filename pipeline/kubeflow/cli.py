@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.options import config_argument, json_option, print_json, set_option, write_file
+from pipeline.options import config_argument, json_option, set_option, write_file
+from pipeline.shown import echo, print_json
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.schedules import Schedule
@@ -67,7 +68,7 @@ def compile_(config: str, overrides: tuple[str, ...], out: str, target: str) -> 
         raise ConfigError(NOT_ON_VERTEX)
     compiled = compile_pipeline(config, overrides)
     write_file(out, compiled.yaml.encode())
-    click.echo(out)
+    echo(out)
 
 
 @click.command()
@@ -108,7 +109,7 @@ def submit(
     run_id = start(cluster, compiled, values, name)
     page = cluster.page(f"runs/details/{run_id}")
     answer: dict[str, Any] = {"run_id": run_id, "page": page, "parameters": values}
-    say = (lambda line: None) if as_json else click.echo
+    say = (lambda line: None) if as_json else echo
     say(f"run {run_id} is submitted: {page}")
     if not wait:
         if as_json:
@@ -116,13 +117,13 @@ def submit(
         return
     try:
         end = follow(cluster, run_id, task_names(compiled), say, every)
-    except KeyboardInterrupt:
-        click.echo(f"\nno longer watched; run {run_id} goes on: {page}", err=True)
-        sys.exit(130)
+    except KeyboardInterrupt as e:
+        e.add_note(f"no longer watched; run {run_id} goes on: {page}")
+        raise
     if as_json:
         print_json({**answer, "state": end.state, "tasks": end.tasks, "error": end.error})
     elif end.error:
-        click.echo(end.error)
+        echo(end.error)
     # Before release 2.5 a run with an exit task succeeds whatever happened before that.
     failed = end.state != "SUCCEEDED" or "FAILED" in end.tasks.values()
     sys.exit(1 if failed else 0)
@@ -190,9 +191,9 @@ def list_schedules(as_json: bool, **where: str | None) -> None:
         print_json([_facts(each) for each in found])
         return
     for each in found:
-        click.echo(f"{each.name}  {each.cron or ''}  {each.said()}  {_state(each)}")
+        echo(f"{each.name}  {each.cron or ''}  {each.said()}  {_state(each)}")
     if not found:
-        click.echo("there are no schedules; `graft schedule create` makes one")
+        echo("there are no schedules; `graft schedule create` makes one")
 
 
 @schedule.command("show")
@@ -220,7 +221,7 @@ def pause_schedule(name: str, **where: str | None) -> None:
     from pipeline.kubeflow.schedules import pause
 
     pause(open_cluster(**where), name)
-    click.echo(f"{name}: paused; `graft schedule resume {name}` goes on")
+    echo(f"{name}: paused; `graft schedule resume {name}` goes on")
 
 
 @schedule.command("resume")
@@ -243,7 +244,7 @@ def delete_schedule(name: str, **where: str | None) -> None:
     from pipeline.kubeflow.schedules import delete
 
     delete(open_cluster(**where), name)
-    click.echo(f"{name}: deleted; its past runs stay")
+    echo(f"{name}: deleted; its past runs stay")
 
 
 def _state(found: "Schedule") -> str:
@@ -256,15 +257,15 @@ def _next(found: "Schedule") -> list[str]:
 
 
 def _print(found: "Schedule", outcome: str | None = None) -> None:
-    click.echo(f"{found.name}: {outcome + ', ' if outcome else ''}{_state(found)}")
-    click.echo(f"  cron        {found.cron or '-'} (UTC): {found.said()}")
+    echo(f"{found.name}: {outcome + ', ' if outcome else ''}{_state(found)}")
+    echo(f"  cron        {found.cron or '-'} (UTC): {found.said()}")
     goes_on = f"when `graft schedule resume {found.name}` was given"
     times = ", ".join(_next(found)) or "not known"
-    click.echo(f"  next        {times if found.enabled else goes_on}")
+    echo(f"  next        {times if found.enabled else goes_on}")
     catchup = "left out" if found.no_catchup else "made up for"
-    click.echo(f"  at a time   {found.max_concurrency}; missed runs are {catchup}")
+    echo(f"  at a time   {found.max_concurrency}; missed runs are {catchup}")
     values = ", ".join(f"{name}={value}" for name, value in found.parameters.items())
-    click.echo(f"  parameters  {values or 'none'}")
+    echo(f"  parameters  {values or 'none'}")
 
 
 def _facts(found: "Schedule") -> dict[str, Any]:

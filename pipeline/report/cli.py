@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from components.errors import ConfigError
+from pipeline.completion import complete_run
 from pipeline.options import (
     json_option,
     name_option,
     out_option,
     places_of,
-    print_json,
     run_of,
     runs_option,
     write_file,
 )
+from pipeline.shown import print_json
 
 if TYPE_CHECKING:
     from pipeline.lineage import Run
@@ -42,20 +43,23 @@ def report() -> None:
 
 
 @report.command()
-@click.argument("run_id", required=False, metavar="[RUN]")
+@click.argument("run_id", required=False, metavar="[RUN]", shell_complete=complete_run)
 @runs_option
 @name_option
 @out_option
 @json_option
 def write(run_id: str | None, runs: str, name: str | None, out: str | None, as_json: bool) -> None:
-    """Write the report of a run again, by default the last one's, and say where it lies."""
+    """Write the report of a run again, and say where it lies.
+
+    RUN is a run's id, or "last", as without it.
+    """
     from pipeline.lineage import last_on_other_data
     from pipeline.report.write import write_report
     from pipeline.stores import open_store
     from pipeline.summary import summarize
 
     places = places_of(runs, name)
-    found = run_of(places, run_id)
+    found = run_of(places, None if run_id == "last" else run_id)
     folder = places.report(found.id)
     summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
     earlier = last_on_other_data(open_store(places.metadata), places.name, found)
@@ -70,7 +74,9 @@ def write(run_id: str | None, runs: str, name: str | None, out: str | None, as_j
 
 
 @report.command()
-@click.argument("run_ids", nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument(
+    "run_ids", nargs=-1, required=True, metavar="RUN RUN...", shell_complete=complete_run
+)
 @runs_option
 @name_option
 @out_option

@@ -184,7 +184,7 @@ def test_delete_asks_and_keeps_what_an_alias_points_at(two):
     asked = two.graft("delete", "1", input="n\n")
     assert asked.exit_code == 1 and "Delete it?" in asked.output
     asked = two.graft("delete", "1", "--json", input="n\n")
-    assert asked.exit_code == 1 and not asked.stdout
+    assert asked.exit_code == 1 and json.loads(asked.stdout)["error"]["kind"] == "Aborted"
     assert "deletes version 1 of ripeness" in asked.stderr and "Delete it?" in asked.stderr
     assert len(two.json("list")) == 2
     assert two.json("delete", "1", "--yes")["deleted"] == "1"

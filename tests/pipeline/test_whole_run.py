@@ -150,20 +150,6 @@ def test_a_second_run_at_the_same_time_is_refused(done):
     assert first.wait(timeout=300) == 0
 
 
-def test_an_interrupted_run_says_so_and_the_next_goes_on(tmp_path, images):
-    task = Task(tmp_path, images)
-    for node in ("ImageTransform", "Trainer"):  # by Beam, and not
-        process = task.start("run", str(task.config))
-        assert _wait_for(task.home / "artifacts" / node, process)
-        process.send_signal(signal.SIGINT)
-        printed = process.communicate(timeout=120)[0]
-        assert process.returncode == 130, printed
-        assert printed.endswith("stopped; the same command goes on from here\n")
-        assert "Traceback" not in printed
-        assert task.summary()["error"] == {"node": node, "message": "interrupted"}
-    assert task.run()["blessed"]
-
-
 def test_a_worse_model_is_not_pushed_and_the_reason_is_said(done):
     summary = done.run("--set", "train.phases=[{train: head, epochs: 1, learning_rate: 1.0e-9}]")
     assert summary["status"] == "succeeded"
