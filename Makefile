@@ -18,7 +18,7 @@ parallel = -n auto --maxprocesses 4 --dist loadfile
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test test-flink verify lint bench image requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint bench screenshots image requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -62,6 +62,11 @@ bench: setup modules  ## Measure speed, memory and accuracy into benchmarks/resu
 	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
 	    -r requirements/bench.txt
 	@$(bin)/python -m benchmarks $(ONLY)
+
+screenshots: setup modules  ## Take the pictures of README and guides anew (needs Chromium)
+#: RUNS=runs, with two runs of digits
+	@PYTHONPATH=. $(bin)/python docs/images/draw_contact_sheets.py
+	@PYTHONPATH=. $(bin)/python docs/images/take_screenshots.py $(call quote,$(RUNS))
 
 image:  ## Build the container image (needs docker, podman or buildah)
 #: IMAGE=graft:latest  ACCELERATOR=cpu or gpu

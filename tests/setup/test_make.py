@@ -31,6 +31,7 @@ def test_help_is_what_make_says_first():
         "lint",
         "modules",
         "samples",
+        "screenshots",
         "image",
         "requirements",
         "clean",
