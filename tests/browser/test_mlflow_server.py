@@ -126,7 +126,7 @@ def test_a_server_on_postgresql_holds_all_that_is_known_of_a_version(task, page,
     if not install("initdb", "postgresql"):
         pytest.skip("there is no PostgreSQL here, and it cannot be installed")
     with (
-        postgresql(tmp_path / "postgresql") as (store, passwords),
+        postgresql() as (store, passwords),
         mlflow_server(tmp_path / "server", store=store, PGPASSFILE=str(passwords)) as address,
     ):
         summary = task.run("--set", f"push.registry_uri={address}")

@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 from debian import found
 from ports import free_port
@@ -12,30 +14,32 @@ PASSWORD = "secret"
 
 
 @contextmanager
-def postgresql(folder):
+def postgresql():
     """Yields the address of an empty database, its password kept out of it, in PGPASSFILE's file.
 
-    It does not run as root, so that it is given to the user `postgres` where root starts it.
+    It does not run as root, so that it is given to the user `postgres` where root starts it, in a
+    folder of its own: pytest's let nobody else through.
     """
-    data, port = folder / "data", free_port()
-    as_user = []
-    folder.mkdir(parents=True)
-    (folder / "password").write_text(PASSWORD)
-    if os.geteuid() == 0:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, "postgres")
-        for parent in folder.parents[:-1]:  # pytest's folders let nobody else through
-            parent.chmod(parent.stat().st_mode | 0o011)
-        as_user = ["runuser", "-u", "postgres", "--"]
-    make = [found("initdb"), "-D", data, "-U", "mlflow", "-A", "scram-sha-256"]
-    _run([*as_user, *make, f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C.UTF-8"])
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    control = [*as_user, found("pg_ctl"), "-D", data, "-w"]
-    _run([*control, "-l", folder / "log", "-o", options, "start"])
-    try:
-        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres", _passwords(folder, port)
-    finally:
-        _run([*control, "-m", "immediate", "stop"])
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as place:
+        folder, port = Path(place), free_port()
+        data, password, as_user = folder / "data", folder / "password", []
+        password.write_text(PASSWORD)
+        if os.geteuid() == 0:
+            for path in (folder, password):
+                shutil.chown(path, "postgres")
+            as_user = ["runuser", "-u", "postgres", "--"]
+        make = [found("initdb"), "-D", data, "-U", "mlflow", "-A", "scram-sha-256"]
+        _run([*as_user, *make, f"--pwfile={password}", "-E", "UTF8", "--locale=C.UTF-8"])
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        control = [*as_user, found("pg_ctl"), "-D", data, "-w"]
+        _run([*control, "-l", folder / "log", "-o", options, "start"])
+        try:
+            yield (
+                f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres",
+                _passwords(folder, port),
+            )
+        finally:
+            _run([*control, "-m", "immediate", "stop"])
 
 
 def _passwords(folder, port):
