@@ -30,6 +30,7 @@ from pipeline.registry_cli import registry
 from pipeline.report.cli import report
 from pipeline.shown import echo, print_json
 from pipeline.stopping import Stop
+from pipeline.try_it.cli import serve
 
 _EXAMPLES = """\b
 Examples:
@@ -162,6 +163,9 @@ def predict(images: tuple[Path, ...], runs: str, name: str | None, top: int, as_
             )
             echo(f"{answer['path']}: {said}")
     sys.exit(1 if any("error" in answer for answer in answers) else 0)
+
+
+main.add_command(serve)
 
 
 @main.command("config")

@@ -87,22 +87,39 @@ def json_of_response(response: predict_pb2.PredictResponse) -> str:
       ValueError: an output has no row for each picture, or holds what is no JSON: NaN, infinity, a
         text that is not UTF-8. A server would write these as they are, and clients stumble.
     """
-    arrays = {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
-    rows = {name: len(a) if a.ndim else None for name, a in arrays.items()}
-    if None in rows.values() or len(set(rows.values())) != 1:
-        raise ValueError(f"the outputs have not one row a picture each, but {rows}")
+    by_picture = rows_of_columns(columns_of_response(response))
+    return json.dumps({"predictions": by_picture}, ensure_ascii=False, allow_nan=False)
+
+
+def columns_of_response(response: predict_pb2.PredictResponse) -> dict[str, Any]:
+    """Returns each output as JSON has it: numbers and texts in nested lists.
+
+    Raises:
+      ValueError: a text is not UTF-8, and its output's name does not end in `_bytes`, which stands
+        for base64.
+    """
     columns: dict[str, Any] = {}
-    for name, array in arrays.items():
+    for name, tensor in response.outputs.items():
+        array = tf.make_ndarray(tensor)
         if array.dtype == object and name.endswith("_bytes"):
             columns[name] = [{"b64": base64.b64encode(v).decode()} for v in array.flat]
         elif array.dtype == object:
             columns[name] = np.array([v.decode() for v in array.flat]).reshape(array.shape).tolist()
         else:
             columns[name] = array.tolist()
-    by_picture = [
-        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-    ]
-    return json.dumps({"predictions": by_picture}, ensure_ascii=False, allow_nan=False)
+    return columns
+
+
+def rows_of_columns(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns one object by output's name for each picture.
+
+    Raises:
+      ValueError: an output has no row for each picture.
+    """
+    rows = {name: len(c) if isinstance(c, list) else None for name, c in columns.items()}
+    if None in rows.values() or len(set(rows.values())) != 1:
+        raise ValueError(f"the outputs have not one row a picture each, but {rows}")
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _text(array: np.ndarray) -> np.ndarray:

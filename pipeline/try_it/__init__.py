@@ -1,0 +1,1 @@
+"""`graft serve`: the page on which a model can be tried."""
