@@ -85,8 +85,10 @@ def test_the_search_finds_a_message(visit, address):
     page = visit(f"{address}/index.html")
     if visit.width < 1000:
         page.click(".md-header__button[for=__search]")
-    page.fill(".md-search__input", "reference variables")
-    page.wait_for_selector("a.md-search-result__link[href*=troubleshooting]")
+    page.wait_for_selector(".md-search-result__meta:has-text('Type to start')", state="attached")
+    # Typed, for the theme listens to keys.
+    page.locator(".md-search__input").press_sequentially("reference variables", delay=20)
+    page.wait_for_selector("a.md-search-result__link[href*=troubleshooting]", state="attached")
 
 
 def test_it_works_from_disk(visit, built):
