@@ -6,6 +6,7 @@ RUNS = runs
 SET =
 TESTS = tests
 UPGRADE =
+SERVE =
 ONLY =
 IMAGE = graft:latest
 ACCELERATOR = cpu
@@ -18,7 +19,7 @@ parallel = -n auto --maxprocesses 4 --dist loadfile
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test test-flink verify lint bench screenshots image requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint docs bench screenshots image requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -44,6 +45,10 @@ lint: setup  ## ruff and mypy
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
+
+docs: setup  ## Build the guides as a site, build/docs/index.html, every link checked
+#: SERVE=1 to see them at http://127.0.0.1:8000 while you write
+	@NO_MKDOCS_2_WARNING=1 $(bin)/python -m mkdocs $(if $(SERVE),serve,build --strict)
 
 setup:  ## Make or update .venv, which every target does by itself
 #: PYTHON=/path/to/python  TFX=1.16 or 1.21, to choose other than the machine suggests

@@ -29,6 +29,7 @@ def test_help_is_what_make_says_first():
         "test",
         "verify",
         "lint",
+        "docs",
         "modules",
         "samples",
         "screenshots",
@@ -42,6 +43,11 @@ def test_help_is_what_make_says_first():
 def test_a_run_takes_the_default_configuration():
     words = make("--dry-run", "run-local")
     assert "-m pipeline run 'configs/digits.yaml' --runs 'runs'" in words
+
+
+def test_the_guides_are_built_strictly_or_shown():
+    assert "-m mkdocs build --strict" in make("--dry-run", "docs")
+    assert "-m mkdocs serve" in make("--dry-run", "docs", "SERVE=1")
 
 
 def test_an_image_is_for_cpu_unless_asked():
