@@ -79,7 +79,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
         "image_size": list(config.transform.image_size),
         "augment": config.transform.augment,
         "phases": [
-            f"{_part(phase.train)}: {min(phase.epochs, epochs or phase.epochs)} epochs "
+            f"{_part(phase.train)}: {_epochs(min(phase.epochs, epochs or phase.epochs))} "
             f"at {phase.learning_rate:g}"
             for phase in config.train.phases
         ],
@@ -198,6 +198,10 @@ def _empty_slices(config: Config, listing: Any) -> list[str]:
             known = nearest(value, sorted(values))
             said.append(f"evaluate.slice_thresholds.{key}: no picture has that {name}{known}")
     return said
+
+
+def _epochs(number: int) -> str:
+    return "1 epoch" if number == 1 else f"{number} epochs"
 
 
 def _part(train: str | tuple[str, ...]) -> str:

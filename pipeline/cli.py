@@ -225,7 +225,8 @@ def clean(
         }
         size = f"{found.bytes / 2**20:,.0f} MiB"
         if not as_json:
-            echo(f"{places.home}: the newest {len(found.runs)} runs stay whole")
+            stay = "the newest run stays" if keep == 1 else f"the newest {keep} runs stay"
+            echo(f"{places.home}: {stay} whole")
             click.echo(
                 f"  {len(found.artifacts):,} artifacts of {len(found.old)} older ones are needed "
                 f"by nothing: {size}"

@@ -1,5 +1,6 @@
 """A configuration file and what is set beside it, read and checked, with messages for people."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,10 @@ def _sentence(path: str | Path, error: Any) -> str:
         empty = "is empty" if error["input"] is None else "holds no keys"
         return f"{path}: {key}: {empty}; remove it, or give it keys (`graft config` prints them)"
     message = error["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    message = message.replace("Tuple should", "List should")
+    begins = re.match(r"(\w+)[\w.\[\]]*: ", message)
+    if begins and begins[1] in _keys_at(error["loc"]):  # what the check of a whole section said
+        return f"{path}: {'.'.join([*location, message])}"
     given = error.get("input")
     shown = f", not {given!r}" if isinstance(given, (str, int, float, bool)) else ""
     return f"{path}: {key + ': ' if key else ''}{message[:1].lower() + message[1:]}{shown}"

@@ -61,8 +61,9 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """Columns of the window; many where there is none."""
-        return self.console.width
+        """Columns of the window; where there is none, more than any sentence needs: there a line
+        stays a line."""
+        return self.console.width if self.console.is_terminal else sys.maxsize
 
     def say(self, text: str) -> None:
         """Prints a line with rich's markup; text from data must have gone through `as_data`."""

@@ -73,7 +73,11 @@ def test_an_unknown_metric_is_said_with_those_there_are(write):
 @pytest.mark.parametrize(
     "key, value, message",
     [
-        ("thresholds.log_loss.at_least", "0.1", "thresholds.log_loss: less of it is better"),
+        (
+            "thresholds.log_loss.at_least",
+            "0.1",
+            "evaluate.thresholds.log_loss: less of it is better",
+        ),
         ("thresholds.accuracy.at_most", "0.1", "thresholds.accuracy: more of it is better"),
         (
             "slice_thresholds.label",
@@ -106,7 +110,9 @@ def test_the_metrics_of_thresholds_are_those_that_are_counted():
 
 def test_an_unknown_policy_names_the_nearest(write):
     path = write({**SMALLEST, "transform": {"augment": "natrual"}})
-    assert "did you mean 'natural'?" in refusal(path)
+    assert "transform.augment: there is no policy 'natrual'; did you mean 'natural'?" in refusal(
+        path
+    )
 
 
 def test_a_phase_trains_the_head_or_all_or_what_matches(write):
@@ -140,7 +146,7 @@ def test_a_kubeflow_registry_needs_its_servers_address(write):
     kubeflow = "push.registry=kubeflow"
     for uri in ((), ("push.registry_uri=mlflow.db",), ("push.registry_uri=ftp://host",)):
         message = refusal(write(SMALLEST), kubeflow, *uri)
-        assert "push: registry_uri: kubeflow needs the address" in message
+        assert "push.registry_uri: kubeflow needs the address" in message
     push = load_config(write(SMALLEST), [kubeflow, "push.registry_uri=http://host:8080"]).push
     assert (push.registry, push.registry_token_path) == ("kubeflow", None)
     token = "push.registry_token_path=token"
@@ -151,7 +157,7 @@ def test_a_kubeflow_registry_needs_its_servers_address(write):
 def test_a_password_is_refused_unseen_with_where_to_put_it(write, uri):
     assert "secret" not in refusal(write(SMALLEST), f"push.registry_uri={uri}", "push.keep=0")
     message = refusal(write(SMALLEST), f"push.registry_uri={uri}")
-    assert "push: registry_uri: holds a user or a password" in message
+    assert "push.registry_uri: holds a user or a password" in message
     assert "MLFLOW_TRACKING_PASSWORD" in message and "secret" not in message
 
 

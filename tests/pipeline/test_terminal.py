@@ -7,6 +7,9 @@ import sys
 import pytest
 from pseudo_terminal import PseudoTerminal
 
+from pipeline.run_lines import summary_lines
+from pipeline.terminal import Terminal
+
 RUN = """
 import logging, os, pathlib, sys, time, warnings
 from components.progress import Progress
@@ -132,3 +135,15 @@ def test_a_pipe_gets_plain_lines(tmp_path, forced, monkeypatch):
     assert ("\x1b[" in done.stdout) == forced
     assert COLOUR.sub("", done.stdout).startswith(END)
     assert COLOUR.sub("", done.stderr) == "error: it broke\n"
+
+
+def test_a_sentence_is_one_line_where_nobody_knows_how_wide_the_window_is(tmp_path):
+    with (tmp_path / "piped").open("w") as stream:
+        width = Terminal(stream).width
+    sentence = "a fresh process scores as the evaluation did; " * 20
+    summary = {
+        "metrics": {"accuracy": 0.9}, "images": {"test": 10}, "warnings": [sentence], "checks": [],
+        "error": None, "unchanged": False, "blessed": True, "pushed": None, "registered": None,
+        "report": "r", "seconds": 1.0,
+    }  # fmt: skip
+    assert sum(sentence.strip() in line for line in summary_lines(summary, "log", width)) == 1
