@@ -43,8 +43,9 @@ def check(config: Config, places: Places) -> dict[str, Any]:
 
     Returns:
       What a run would do: `name`, `images`, `notes` (sentences on how the source was read),
-      `classes` {label: count}, `backbone`, `image_size`, `augment`, `phases` (sentences),
-      `thresholds` (sentences), `warnings` (sentences), `destination`, `registry`.
+      `rejected` [{path, reason}] (inputs that are known already to be unusable), `classes` {label:
+      count}, `backbone`, `image_size`, `augment`, `phases` (sentences), `thresholds` (sentences),
+      `warnings` (sentences), `destination`, `registry`.
 
     Raises:
       DataError, ConfigError, BackboneError: with what is wrong and what to do.
@@ -74,6 +75,7 @@ def check(config: Config, places: Places) -> dict[str, Any]:
         "name": config.name,
         "images": len(listing.entries),
         "notes": list(listing.notes),
+        "rejected": [reject._asdict() for reject in listing.rejects],
         "classes": dict(sorted(listing.labels().items())),
         "backbone": config.model.backbone.handle,
         "image_size": list(config.transform.image_size),

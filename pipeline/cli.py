@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -120,6 +121,8 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
     registry = plan["registry"]
     echo(f"{config}: the configuration and what it names are in order. A run would")
     echo(f"  read       {plan['images']:,} images of {len(counts)} classes: {shown}{more}")
+    for line in _rejected(plan["rejected"]):
+        echo(f"             {line}")
     for note in plan["notes"]:
         echo(f"             {note}")
     click.echo(
@@ -133,6 +136,16 @@ def check(config: str, runs: str, overrides: tuple[str, ...], modules: bool, as_
         if registry["kind"] != "none"
         else "  register   nowhere"
     )
+
+
+def _rejected(rejects: list[dict[str, str]], most: int = 3) -> Iterator[str]:
+    if rejects:
+        one = len(rejects) == 1
+        yield f"and pass over {len(rejects):,} input{'' if one else 's'}:"
+    for reject in rejects[:most]:
+        yield f"  {reject['path']}: {reject['reason']}"
+    if len(rejects) > most:
+        yield f"  and {len(rejects) - most:,} more"
 
 
 @main.command()

@@ -81,6 +81,16 @@ def test_check_says_what_was_passed_over(graft, write, images):
     assert "pdf" in graft("check", write())[1]
 
 
+def test_check_says_what_it_knows_already_to_be_unusable(graft, write, images):
+    for number in range(5):
+        (images / f"loose {number}.jpg").write_bytes(b"")
+    config = write(data={"source": str(images), "max_rejected": 0.5})
+    printed = graft("check", config)[1]
+    assert "and pass over 5 inputs:" in printed and "and 2 more" in printed
+    assert "loose 0.jpg: lies outside every class folder" in printed
+    assert len(json.loads(graft("check", config, "--json")[1])["rejected"]) == 5
+
+
 def test_check_warns_of_batch_norm_over_few_pictures(graft, write):
     assert "train.batch_size 4: batch norm" in graft("check", write(train={"batch_size": 4}))[1]
     for setting in ("train.batch_size=8", "model.backbone.batch_norm=inference"):
