@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import json
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -189,19 +190,22 @@ def _near(path: str, contents: Collection[str]) -> int:
 
 
 def rejects(run: Run) -> dict[str, Any] | None:
-    """The first rejected inputs, with thumbnails where they are pictures on this machine; how many
-    there are, and the commonest reasons."""
+    """Some rejected inputs of each reason, with thumbnails where they are pictures on this machine;
+    how many there are, and the commonest reasons."""
     artifact = run.output("ImageExampleGen", "rejects")
     if artifact is None or not exists(artifact.path("rejects.jsonl")):
         return None
-    rows: list[dict[str, Any]] = []
+    by_reason: dict[str, list[dict[str, Any]]] = {}
     reasons: collections.Counter[str] = collections.Counter()
     with reading(artifact.path("rejects.jsonl")) as file:
         for line in filter(bytes.strip, file):
             reject = json.loads(line.decode(errors="replace"))
-            reasons[str(reject.get("reason"))] += 1
-            if len(rows) < MOST_REJECTS:
-                rows.append(reject)
+            reason = str(reject.get("reason"))
+            reasons[reason] += 1
+            if reasons[reason] <= MOST_REJECTS:
+                by_reason.setdefault(reason, []).append(reject)
+    in_turns = itertools.chain.from_iterable(itertools.zip_longest(*by_reason.values()))
+    rows = list(itertools.islice(filter(None, in_turns), MOST_REJECTS))
     source = (run.config.get("data") or {}).get("source")
     for row in rows:
         row["picture"] = _reject_picture(source, row.get("path"))

@@ -88,6 +88,23 @@ def test_sizes_are_told_by_area():
     assert data.sizes([]) is None
 
 
+def test_rejects_are_shown_of_each_reason_in_turns(tmp_path):
+    run = a_run(tmp_path, test=2, wrong=0)
+    of_reason = [("is empty", 200), ("is cut off", 3), ("is a text", 1)]
+    lines = [
+        json.dumps({"path": f"{reason} {i}", "reason": reason})
+        for reason, count in of_reason
+        for i in range(count)
+    ]
+    rejects = run.output("ImageExampleGen", "rejects")
+    Path(rejects.path("rejects.jsonl")).write_text("\n".join(lines))
+    found = data.rejects(run)
+    shown = [row["path"] for row in found["rows"]]
+    assert shown[:4] == ["is empty 0", "is cut off 0", "is a text 0", "is empty 1"]
+    assert (len(shown), found["total"]) == (50, 204)
+    assert "50 of them" in report_of(run, tmp_path).words
+
+
 @pytest.mark.parametrize("source", ["folder", "manifest"])
 def test_a_rejected_picture_is_shown_where_it_can_be(tmp_path, source):
     folder = tmp_path / "images"

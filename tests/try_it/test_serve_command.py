@@ -27,6 +27,11 @@ from pipeline.stores import open_store
 ROOT = Path(__file__).parents[2]
 
 
+def _heed_interrupts():
+    """What a shell's background job, and all that it starts, passes over."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Task:
     """A task with a run on record, whose model can be pushed and registered."""
 
@@ -60,7 +65,9 @@ class Task:
         command = [sys.executable, "-m", "pipeline", "serve", "--runs", str(self.runs), *words]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, **pipe)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, preexec_fn=_heed_interrupts, **pipe
+        )
         try:
             said = process.stdout.readline() + process.stdout.readline()
             found = re.search(r"^(http://\S+) answers; Ctrl-C stops it$", said, re.M)
