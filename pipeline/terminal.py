@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +16,7 @@ from rich.spinner import Spinner
 from pipeline.shown import as_data, colour, is_live
 
 _LOG_COLUMNS = 200
+_DRAWN_PER_SECOND = 4
 """One line stays one line where nobody knows how wide the reader's window is."""
 
 
@@ -53,6 +55,7 @@ class Terminal:
         self.console = _console(stream, quiet)
         self.live = is_live(stream) and not quiet
         self._errors = _console(errors or sys.stderr)
+        self._drawing = threading.RLock()
 
     @property
     def quiet(self) -> bool:
@@ -67,7 +70,8 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Prints a line with rich's markup; text from data must have gone through `as_data`."""
-        self.console.print(text)
+        with self._drawing:
+            self.console.print(text)
 
     def fail(self, text: str) -> None:
         """The same on stderr, also when quiet."""
@@ -88,16 +92,34 @@ class Terminal:
         if not self.live:
             yield
             return
-        # Not console.status: it would catch what the libraries print, and show it.
-        with Live(
+        # Not console.status: it would catch what the libraries print, and show it. And not rich's
+        # own thread: between it and a printed line nobody holds a lock, and where the height has
+        # changed meanwhile it erases lines that shall stay.
+        live = Live(
             what,
             console=self.console,
-            refresh_per_second=4,
+            auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
-        ):
+        )
+        ended = threading.Event()
+        thread = threading.Thread(target=self._draw, args=(live, ended), daemon=True)
+        with self._drawing:
+            live.start(refresh=True)
+        thread.start()
+        try:
             yield
+        finally:
+            ended.set()
+            thread.join()
+            with self._drawing:
+                live.stop()
+
+    def _draw(self, live: Live, ended: threading.Event) -> None:
+        while not ended.wait(1 / _DRAWN_PER_SECOND):
+            with self._drawing:
+                live.refresh()
 
 
 @contextlib.contextmanager
