@@ -19,7 +19,8 @@ class PseudoTerminal:
     def __init__(self, command, columns=80, rows=24, **environment):
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        inherited = {k: v for k, v in os.environ.items() if k not in ("CI", "NO_COLOR")}
+        others = ("CI", "NO_COLOR", "COLUMNS", "LINES")  # as whoever runs the tests has them
+        inherited = {k: v for k, v in os.environ.items() if k not in others}
         self.process = subprocess.Popen(
             list(map(str, command)),
             stdin=theirs,
