@@ -16,7 +16,6 @@ from pipeline.summary import summarize
 
 MOST_RUNS = 6
 MOST_CHANGED = 12  # pictures that are shown of each way to change sides
-MOST_ROWS = 100
 
 _CURVES = {
     "eval loss": "eval_loss",

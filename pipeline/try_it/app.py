@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,6 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from components.image_example_gen.pictures import Unusable
+from pipeline.report.texts import environment
 from pipeline.try_it import rest
 from pipeline.try_it.limits import Limits, Refused
 from pipeline.try_it.model import Model
@@ -76,14 +76,10 @@ def create_app(model: Model, limits: Limits, hosts: Sequence[str] = ("*",)) -> S
 
 
 def _page(model: Model, limits: Limits) -> Endpoint:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("try_it.html.j2").render(
-        model=model, most=limits.max_bytes, top=TOP
+    page = (
+        environment()
+        .get_template("try_it.html.j2")
+        .render(model=model, most=limits.max_bytes, top=TOP)
     )
 
     async def endpoint(request: Request) -> Response:
