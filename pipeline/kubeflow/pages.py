@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.lineage import Node, Run
-from pipeline.report.evaluation import confusion, figures
+from pipeline.report.evaluation import confusion, figures, read_metrics
 from pipeline.summary import MARKS, blessing
 
 _STATES = {
@@ -82,7 +82,7 @@ def run_page(summary: dict[str, Any]) -> str:
 def metrics(run: Run) -> dict[str, float]:
     """The Evaluator's figures on the test split, by name; the baseline's beside them."""
     found: dict[str, float] = {}
-    for row in figures(run, {}):
+    for row in figures(read_metrics(run), {}):
         found[row["name"]] = float(row["value"])
         if isinstance(row["baseline"], (int, float)):
             found[f"{row['name']}_of_baseline"] = float(row["baseline"])
@@ -91,7 +91,7 @@ def metrics(run: Run) -> dict[str, float]:
 
 def confusion_matrix(run: Run) -> tuple[list[str], list[list[int]]]:
     """Labels and counts, counts[i][j] of label i taken for label j; empty where there are none."""
-    labels, counts = confusion(run)
+    labels, counts = confusion(read_metrics(run))
     return labels, [[int(count) for count in row] for row in counts]
 
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from components.files import exists
 from components.registry_pusher.registry import flat_config
 from pipeline.lineage import Run
-from pipeline.report import evaluation, pictures, plots, texts, trace, training
+from pipeline.report import evaluation, galleries, pictures, plots, texts, trace, training
 from pipeline.report.write import write_whole
 from pipeline.summary import summarize
 
@@ -59,8 +58,11 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
     sides = []
     for number, run in enumerate(runs):
         summary = summarize(run, "", sum(node.seconds for node in run.nodes))
-        figures = {row["name"]: row for row in evaluation.figures(run, summary)}
+        metrics = evaluation.read_metrics(run)
+        figures = {row["name"]: row for row in evaluation.figures(metrics, summary)}
         sides.append(Side("ABCDEF"[number], run, summary, figures))
+    first, *others = sides
+    ours = _predictions(first.run)
     view = {
         "sides": sides,
         "config": _differences([flat_config(side.run.config) for side in sides]),
@@ -68,7 +70,7 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
         "metrics": list(dict.fromkeys(name for side in sides for name in side.figures)),
         "ranges": _ranges(sides),
         "curves": _curves(sides),
-        "changed": [_changed(sides[0], other) for other in sides[1:]],
+        "changed": [_changed(first, other, ours) for other in others],
     }
     html = texts.environment().get_template("compare.html.j2").render(view)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,17 +119,21 @@ def _curves(sides: Sequence[Side]) -> list[plots.Plot]:
     return [plot for plot in drawn if plot]
 
 
-def _changed(first: Side, other: Side) -> dict[str, Any] | None:
+def _changed(first: Side, other: Side, ours: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
     """Test pictures of both runs that one of them named rightly and the other did not.
+
+    Args:
+      first: what the other one is held against.
+      other: a later side.
+      ours: the first one's predictions, by the picture's id.
 
     Returns:
       {other, both (pictures that both have), ways [{title, total, rows}]}; a row is a test picture
       {path, label, first, other (what each said), picture}. None where one has no predictions.
     """
-    said = [_predictions(side.run) for side in (first, other)]
-    if not all(said):
+    theirs = _predictions(other.run) if ours else {}
+    if not theirs:
         return None
-    ours, theirs = ({row["id"]: row for row in of_one} for of_one in said)
     both = [id for id in ours if id in theirs and ours[id]["label"] == theirs[id]["label"]]
     ways: list[dict[str, Any]] = []
     for title, better, worse in (
@@ -152,10 +158,9 @@ def _changed(first: Side, other: Side) -> dict[str, Any] | None:
     return {"other": other, "both": len(both), "ways": ways}
 
 
-def _predictions(run: Run) -> list[dict[str, Any]]:
-    artifact = run.output("Evaluator", "predictions")
-    path = artifact.path("predictions.parquet") if artifact else ""
-    return evaluation.read_predictions(path) if path and exists(path) else []
+def _predictions(run: Run) -> dict[str, dict[str, Any]]:
+    """What a run said of each test picture, by the picture's id."""
+    return {row["id"]: row for row in galleries.read_predictions(run) or []}
 
 
 def _right(row: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """The report of a run: one HTML file that needs nothing else, written for good runs and bad.
 
-Each part is a function of the run that gives plain values to the template, or None where the run
-has nothing for it. All texts that come from data are hostile until the template has escaped them.
+Each part gives plain values to the template, or None where the run has nothing for it. All texts
+that come from data are hostile until the template has escaped them.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pipeline.lineage import Run
-from pipeline.report import data, evaluation, texts, trace, training
+from pipeline.report import data, evaluation, galleries, texts, trace, training
 from pipeline.summary import MARKS
 
 
@@ -39,22 +39,70 @@ def write_report(
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
-    view: dict[str, Any] = {"run": run, "summary": summary, "unreadable": {}, "earlier": earlier}
-    view["marks"] = MARKS
-    view["config"] = _yaml(run.config)
-    view["command"] = _command(folder)
-    view["facts"] = []
-    for name, gather in _PARTS.items():
-        try:
-            view[name] = gather(view)
-        except Exception as e:  # a bad run leaves files in any state, and is when one reads reports
-            logging.getLogger(__name__).warning("report: no %s", name, exc_info=True)
-            view[name], view["unreadable"][name] = None, f"{type(e).__name__}: {e}"
+    view: dict[str, Any] = {
+        "run": run,
+        "summary": summary,
+        "earlier": earlier,
+        "marks": MARKS,
+        "config": _yaml(run.config),
+        "command": _command(folder),
+    }
+    view["unreadable"] = _add_parts(view)
     html = texts.environment().get_template("report.html.j2").render(view)
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "config.yaml", view["config"])
     write_whole(folder / "index.html", html)
     return folder / "index.html"
+
+
+# A part: a function, and by name what it is given, which is in the view already or a part above.
+_PARTS: dict[str, tuple[Callable[..., Any], *tuple[str, ...]]] = {
+    "metrics": (evaluation.read_metrics, "run"),
+    "figures": (evaluation.figures, "metrics", "summary"),
+    "unknown": (evaluation.unknown, "metrics"),
+    "right": (evaluation.right, "metrics"),
+    "matrix": (evaluation.matrix, "metrics"),
+    "pairs": (evaluation.pairs, "metrics"),
+    "classes": (evaluation.classes, "metrics"),
+    "slices": (evaluation.slices, "metrics"),
+    "robustness": (evaluation.robustness, "metrics"),
+    "galleries": (galleries.galleries, "run"),
+    "training": (training.training, "run"),
+    "sheet": (training.sheet, "run"),
+    "facts": (data.read_facts, "run"),
+    "images": (data.counts, "facts"),
+    "changes": (data.changes, "facts", "earlier"),
+    "sizes": (data.sizes, "facts"),
+    "copies": (data.copies, "run", "facts"),
+    "notes": (data.notes, "run"),
+    "rejects": (data.rejects, "run"),
+    "anomalies": (data.anomalies, "run"),
+    "nodes": (trace.nodes, "run"),
+    "dag": (trace.dag, "run"),
+    "lineage": (trace.lineage, "run"),
+}
+
+
+def _add_parts(view: dict[str, Any]) -> dict[str, str]:
+    """Makes each part and adds it to the view, None where it cannot be made.
+
+    Returns:
+      Why, of those: a part's own trouble, or that of another one that it is made of.
+    """
+    unreadable: dict[str, str] = {}
+    for name, (make, *needed) in _PARTS.items():
+        view[name] = None
+        given = [view[it] for it in needed]
+        lacking = [it for it in needed if it in unreadable]
+        if lacking:
+            unreadable[name] = unreadable[lacking[0]]
+            continue
+        try:
+            view[name] = make(*given)
+        except Exception as e:  # a bad run leaves files in any state, and is when one reads reports
+            logging.getLogger(__name__).warning("report: no %s", name, exc_info=True)
+            unreadable[name] = f"{type(e).__name__}: {e}"
+    return unreadable
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -77,30 +125,3 @@ def _command(folder: Path) -> str:
     if folder.parent.name == "reports" and len(folder.parents) > 2:
         words.append(f"RUNS={folder.parents[2]}")
     return shlex.join(words)
-
-
-# In this order: a part may use those before it.
-_PARTS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "figures": lambda view: evaluation.figures(view["run"], view["summary"]),
-    "unknown": lambda view: evaluation.unknown(view["run"]),
-    "right": lambda view: evaluation.right(view["run"]),
-    "matrix": lambda view: evaluation.matrix(view["run"]),
-    "pairs": lambda view: evaluation.pairs(view["run"]),
-    "classes": lambda view: evaluation.classes(view["run"]),
-    "slices": lambda view: evaluation.slices(view["run"]),
-    "robustness": lambda view: evaluation.robustness(view["run"]),
-    "galleries": lambda view: evaluation.galleries(view["run"]),
-    "training": lambda view: training.training(view["run"]),
-    "sheet": lambda view: training.sheet(view["run"]),
-    "facts": lambda view: data.read_facts(view["run"]),
-    "images": lambda view: data.counts(view["facts"] or []),
-    "changes": lambda view: data.changes(view["facts"] or [], view["earlier"]),
-    "sizes": lambda view: data.sizes(view["facts"] or []),
-    "copies": lambda view: data.copies(view["run"], view["facts"] or []),
-    "notes": lambda view: data.notes(view["run"]),
-    "rejects": lambda view: data.rejects(view["run"]),
-    "anomalies": lambda view: data.anomalies(view["run"]),
-    "nodes": lambda view: trace.nodes(view["run"]),
-    "dag": lambda view: trace.dag(view["run"]),
-    "lineage": lambda view: trace.lineage(view["run"]),
-}
