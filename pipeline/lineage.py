@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import ml_metadata as mlmd
@@ -169,16 +169,20 @@ def read_run(store: mlmd.MetadataStore, run_id: str) -> Run | None:
 def last_on_other_data(store: mlmd.MetadataStore, pipeline_name: str, run: Run) -> Run | None:
     """Returns the last run before one that took another set of pictures; None where there is none.
 
-    It looks at no more than LOOK_BACK runs.
+    It looks at no more than LOOK_BACK runs, and reads only the one that it returns.
     """
     mine = run.output("ImageExampleGen", "examples")
-    ids = run_ids(store, pipeline_name)
-    before = ids[: ids.index(run.id)] if run.id in ids else []
-    for run_id in reversed(before[-LOOK_BACK:]):
-        found = read_run(store, run_id)
-        theirs = found and found.output("ImageExampleGen", "examples")
-        if mine and theirs and theirs.id != mine.id:
-            return found
+    if mine is None:
+        return None
+    imports = _execution_ids(store, "node", f"{pipeline_name}.ImageExampleGen")
+    own = imports & _execution_ids(store, "pipeline_run", run.id)
+    before = sorted(id for id in imports if id < min(own, default=0))[-LOOK_BACK:]
+    events = _events(store, before)
+    for execution_id in reversed(before):
+        theirs = _put_out(events[execution_id])
+        if theirs and mine.id not in theirs:
+            contexts = store.get_contexts_by_execution(execution_id)
+            return read_run(store, next(c.name for c in contexts if c.type == "pipeline_run"))
     return None
 
 
@@ -195,9 +199,7 @@ def read_runs(store: mlmd.MetadataStore, pipeline_name: str) -> list[Run]:
         context.name: [e for e in store.get_executions_by_context(context.id) if e.id in node_of]
         for context in store.get_contexts_by_type("pipeline_run")
     }
-    events: dict[int, list[pb.Event]] = {id: [] for id in node_of}
-    for event in store.get_events_by_execution_ids(list(node_of)) if node_of else []:
-        events[event.execution_id].append(event)
+    events = _events(store, node_of)
     ids = {event.artifact_id for of_one in events.values() for event in of_one}
     artifacts = {a.id: a for a in store.get_artifacts_by_id(list(ids))} if ids else {}
 
@@ -253,6 +255,20 @@ def _executions(store: mlmd.MetadataStore, run_id: str) -> Iterator[tuple[str, p
         for c in store.get_contexts_by_execution(execution.id):
             if c.type == "node":
                 yield c.name.split(".", 1)[1], execution
+
+
+def _execution_ids(store: mlmd.MetadataStore, kind: str, name: str) -> set[int]:
+    """Of one node in all runs, or of one run's nodes."""
+    context = store.get_context_by_type_and_name(kind, name)
+    return {e.id for e in store.get_executions_by_context(context.id)} if context else set()
+
+
+def _events(store: mlmd.MetadataStore, ids: Collection[int]) -> dict[int, list[pb.Event]]:
+    """The events of executions, by the execution's id."""
+    events: dict[int, list[pb.Event]] = {id: [] for id in ids}
+    for event in store.get_events_by_execution_ids(list(ids)) if ids else []:
+        events[event.execution_id].append(event)
+    return events
 
 
 def _run(context: pb.Context, run_id: str, found: list[Node]) -> Run:

@@ -1,5 +1,7 @@
 """`graft lineage` over recorded runs: shared caches, failures, spans, warm starts, lost things."""
 
+import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -22,7 +24,7 @@ from components.registry_pusher.addresses import address_of
 from components.registry_pusher.registry import Entry, get_registry
 from pipeline import standing
 from pipeline.cli import main
-from pipeline.lineage import read_run, read_runs, run_ids
+from pipeline.lineage import last_on_other_data, read_run, read_runs, run_ids
 
 ONE, TWO, THREE, COPY = b"one", b"two", b"three", b"one, saved again"
 CONTENT = hashlib.sha256(ONE).hexdigest()[:32]
@@ -528,6 +530,15 @@ def test_artifacts_in_a_bucket_are_read_there(task):
 def test_all_runs_read_at_once_are_those_read_one_by_one(two_spans):
     ids = run_ids(two_spans.store, "shades")
     assert read_runs(two_spans.store, "shades") == [read_run(two_spans.store, id) for id in ids]
+
+
+def test_the_last_run_on_other_data_is_the_last_before_that_took_other_pictures(two_spans):
+    one, two, three, four = read_runs(two_spans.store, "shades")
+    last = functools.partial(last_on_other_data, two_spans.store, "shades")
+    assert (last(one), last(two)) == (None, None)
+    assert last(three) == last(four) == two
+    assert last(dataclasses.replace(four, id="run-9")) is None  # which the store does not know
+    assert last(dataclasses.replace(four, nodes=[])) is None
 
 
 def test_neither_tensorflow_nor_tfx_is_loaded(two_spans):
