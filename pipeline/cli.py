@@ -386,9 +386,10 @@ def replay_view(
     from 0; where the Trainer draws the views, it is the epoch.
     """
     from pipeline.augment import replay
+    from pipeline.stores import open_store
 
     places = places_of(runs, name)
-    run = run_of(places, None if run_id == "last" else run_id)
+    run = run_of(open_store(places.metadata), places, run_id)
     found = replay(run, example, view)
     if out is None:
         folder = places.report(run.id)

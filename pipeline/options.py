@@ -10,6 +10,8 @@ from components.errors import ConfigError
 from pipeline.completion import complete_config, complete_name
 
 if TYPE_CHECKING:
+    import ml_metadata as mlmd
+
     from pipeline.config import Config
     from pipeline.lineage import Run
     from pipeline.places import Places
@@ -121,18 +123,17 @@ def places_of(runs: str, name: str | None) -> "Places":
     return Places(root, name)
 
 
-def run_of(places: "Places", run_id: str | None) -> "Run":
-    """A run by its id, or the last one.
+def run_of(store: "mlmd.MetadataStore", places: "Places", word: str | None) -> "Run":
+    """A run of the store by its id; the last one for "last" or None.
 
     Raises:
       ConfigError: there is none of that id, with those that there are.
     """
     from pipeline.lineage import read_run, run_ids
-    from pipeline.stores import open_store
 
-    store = open_store(places.metadata)
     known = run_ids(store, places.name)
-    chosen = run_id or (known[-1] if known else None)
+    last = known[-1] if known else None
+    chosen = word if word and word != "last" else last
     found = read_run(store, chosen) if chosen else None
     if found is None:
         raise ConfigError(

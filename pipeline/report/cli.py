@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,18 +59,12 @@ def write(run_id: str | None, runs: str, name: str | None, out: str | None, as_j
     from pipeline.summary import summarize
 
     places = places_of(runs, name)
-    found = run_of(places, None if run_id == "last" else run_id)
+    store = open_store(places.metadata)
+    found = run_of(store, places, run_id)
     folder = places.report(found.id)
     summary = summarize(found, str(folder / "index.html"), _seconds(places, found))
-    earlier = last_on_other_data(open_store(places.metadata), places.name, found)
-    path = write_report(found, summary, folder, earlier)
-    if out:
-        write_file(out, path.read_bytes())
-        path = Path(out)
-    if as_json:
-        print_json({**summary, "report": str(path)})
-    else:
-        click.echo(str(path))
+    earlier = last_on_other_data(store, places.name, found)
+    _tell(write_report(found, summary, folder, earlier), out, summary if as_json else None)
 
 
 @report.command()
@@ -89,6 +83,7 @@ def compare(
     RUN is a run's id, or "last". Differences are told against the first.
     """
     from pipeline.report.compare import MOST_RUNS, write_comparison
+    from pipeline.stores import open_store
 
     if not 2 <= len(run_ids) <= MOST_RUNS:
         raise ConfigError(
@@ -96,18 +91,24 @@ def compare(
             "the names of the folders in reports/"
         )
     places = places_of(runs, name)
-    found = [run_of(places, None if id == "last" else id) for id in run_ids]
+    store = open_store(places.metadata)
+    found = [run_of(store, places, id) for id in run_ids]
     ids = list(dict.fromkeys(run.id for run in found))
     if len(ids) < len(found):
         raise ConfigError(f"graft report compare: a run is named twice: {', '.join(run_ids)}")
     path = write_comparison(found, places.home / "reports" / f"compare-{'-'.join(ids)}.html")
+    _tell(path, out, {"runs": ids} if as_json else None)
+
+
+def _tell(path: Path, out: str | None, facts: dict[str, Any] | None) -> None:
+    """Copies a page to where --out wants it, and says where it lies; in JSON with the facts."""
     if out:
         write_file(out, path.read_bytes())
         path = Path(out)
-    if as_json:
-        print_json({"runs": ids, "report": str(path)})
-    else:
+    if facts is None:
         click.echo(str(path))
+    else:
+        print_json({**facts, "report": str(path)})
 
 
 def _seconds(places: "Places", run: "Run") -> float:
