@@ -1,17 +1,11 @@
 """`graft clean`: frees what old runs hold on disk."""
 
 import contextlib
+from typing import Any
 
 import click
 
-from pipeline.options import (
-    json_option,
-    kubeflow_option,
-    name_option,
-    places_asked,
-    runs_option,
-    set_option,
-)
+from pipeline.options import json_option, places_asked, whose_runs
 from pipeline.shown import echo, print_json
 
 
@@ -23,21 +17,10 @@ from pipeline.shown import echo, print_json
     metavar="N",
     help="How many of the newest runs stay whole.",
 )
-@runs_option
-@name_option
-@kubeflow_option
-@set_option
+@whose_runs
 @click.option("--yes", is_flag=True, help="Remove without asking.")
 @json_option
-def clean(
-    keep: int,
-    runs: str,
-    name: str | None,
-    config: str | None,
-    overrides: tuple[str, ...],
-    yes: bool,
-    as_json: bool,
-) -> None:
+def clean(keep: int, yes: bool, as_json: bool, **task: Any) -> None:
     """Free what old runs hold on disk.
 
     Never what a registry alias or the latest blessed model needs. Reports stay, and what the
@@ -47,8 +30,8 @@ def clean(
     from pipeline.run import only_run_in
     from pipeline.stores import open_store
 
-    places, _ = places_asked(runs, name, config, overrides)
-    with contextlib.nullcontext() if config else only_run_in(places):
+    places, on_kubeflow = places_asked(**task)
+    with contextlib.nullcontext() if on_kubeflow else only_run_in(places):
         store = open_store(places.metadata)
         found = plan(store, places, keep)
         facts = {

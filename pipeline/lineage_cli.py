@@ -9,14 +9,7 @@ import click
 from components.errors import ConfigError
 from pipeline.completion import complete_run
 from pipeline.lineage_text import say_image, say_model, say_searched
-from pipeline.options import (
-    json_option,
-    kubeflow_option,
-    name_option,
-    places_asked,
-    runs_option,
-    set_option,
-)
+from pipeline.options import json_option, places_asked, whose_runs
 from pipeline.shown import print_json
 
 if TYPE_CHECKING:
@@ -34,20 +27,9 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="A picture: a file, the path under which the data knew it, or its id; may be repeated.",
 )
-@runs_option
-@name_option
-@kubeflow_option
-@set_option
+@whose_runs
 @json_option
-def lineage(
-    model: str | None,
-    images: tuple[str, ...],
-    runs: str,
-    name: str | None,
-    config: str | None,
-    overrides: tuple[str, ...],
-    as_json: bool,
-) -> None:
+def lineage(model: str | None, images: tuple[str, ...], as_json: bool, **task: Any) -> None:
     """Say what a model was made from, or which models saw a picture.
 
     MODEL is a version or an alias in the registry, the folder of a served version, a content hash
@@ -60,7 +42,7 @@ def lineage(
     from pipeline.stores import open_store
     from pipeline.tracing import Trace
 
-    places, _ = places_asked(runs, name, config, overrides)
+    places, _ = places_asked(**task)
     trace = Trace(read_runs(open_store(places.metadata), places.name))
     standing = read_standing(trace.runs, places)
     if model:

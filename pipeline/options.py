@@ -1,7 +1,8 @@
 """Arguments, options and output that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -51,6 +52,13 @@ kubeflow_option = click.option(
     shell_complete=complete_config,
     help="Of that configuration's runs on Kubeflow, from a pod that has volume and secret.",
 )
+
+
+def whose_runs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say whose runs, here or on Kubeflow; `places_asked` takes them."""
+    for option in (set_option, kubeflow_option, name_option, runs_option):
+        command = option(command)
+    return command
 
 
 def write_file(out: str, content: bytes) -> None:

@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from components.errors import RegistryError
-from pipeline.options import (
-    json_option,
-    kubeflow_option,
-    name_option,
-    places_asked,
-    runs_option,
-    set_option,
-)
+from pipeline.options import json_option, places_asked, whose_runs
 from pipeline.shown import as_data, echo, print_json
 
 if TYPE_CHECKING:
     from components.registry_pusher.registry import Entry, ModelVersion
     from pipeline.registry import RegisteredModel
-
-
-def of_a_task(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say whose registry; `_open` takes them."""
-    for option in (
-        set_option,
-        kubeflow_option,
-        name_option,
-        runs_option,
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -43,7 +24,7 @@ def registry() -> None:
 
 
 @registry.command("list")
-@of_a_task
+@whose_runs
 @json_option
 def list_versions(as_json: bool, **task: Any) -> None:
     """List all versions, newest first."""
@@ -59,7 +40,7 @@ def list_versions(as_json: bool, **task: Any) -> None:
 
 @registry.command("show")
 @click.argument("version")
-@of_a_task
+@whose_runs
 @json_option
 def show_version(version: str, as_json: bool, **task: Any) -> None:
     """Show all that is known of a version, with its model card."""
@@ -79,7 +60,7 @@ def show_version(version: str, as_json: bool, **task: Any) -> None:
 @registry.command("diff")
 @click.argument("a")
 @click.argument("b")
-@of_a_task
+@whose_runs
 @json_option
 def diff_versions(a: str, b: str, as_json: bool, **task: Any) -> None:
     """Say what version B has that A has not: metrics, data, labels, configuration, code."""
@@ -97,7 +78,7 @@ def diff_versions(a: str, b: str, as_json: bool, **task: Any) -> None:
 
 @registry.command()
 @click.argument("version")
-@of_a_task
+@whose_runs
 @json_option
 def promote(version: str, as_json: bool, **task: Any) -> None:
     """Make VERSION the champion, and what is served.
@@ -111,7 +92,7 @@ def promote(version: str, as_json: bool, **task: Any) -> None:
 
 
 @registry.command()
-@of_a_task
+@whose_runs
 @json_option
 def rollback(as_json: bool, **task: Any) -> None:
     """Go back to the champion; where that is served, to the one before it.
@@ -127,7 +108,7 @@ def rollback(as_json: bool, **task: Any) -> None:
 
 @registry.command()
 @click.argument("version")
-@of_a_task
+@whose_runs
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @json_option
 def delete(version: str, yes: bool, as_json: bool, **task: Any) -> None:
@@ -188,12 +169,10 @@ def _place(served: dict[str, Any] | None) -> str:
     return f"{served['path']}: {version} ({served['content_hash']})"
 
 
-def _open(
-    runs: str, name: str | None, config: str | None, overrides: tuple[str, ...]
-) -> "RegisteredModel":
+def _open(**task: Any) -> "RegisteredModel":
     from pipeline.registry import registered_model
 
-    places, loaded = places_asked(runs, name, config, overrides)
+    places, loaded = places_asked(**task)
     return registered_model(places, loaded.push if loaded else None)
 
 
