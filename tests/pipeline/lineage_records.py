@@ -23,6 +23,9 @@ NODES = (
 )  # fmt: skip
 
 
+ONE, TWO, THREE, COPY = b"one", b"two", b"three", b"one, saved again"
+
+
 class Task:
     """A task's store, to which runs are added."""
 
@@ -188,6 +191,28 @@ class Task:
             name = type(kind).__name__.removesuffix("Type").lower()
             self._types[kind.name] = getattr(self.store, f"put_{name}_type")(kind)
         return self._types[kind.name]
+
+
+def add_two_spans(task: Task) -> Task:
+    """A model of span 1, taken from the cache once; one of span 2 that began from it; a failure."""
+    task.file(1, "dark/1.png", ONE)
+    first = task.data(
+        1,
+        {
+            "dark/1.png": ("train", ONE, "g"),
+            "dark/copy.png": ("train", COPY, "g"),
+            "light/2.png": ("eval", TWO, ""),
+            "light/3.png": ("test", THREE, ""),
+        },
+    )
+    second = task.data(2, {"dark/1.png": ("train", b"another", ""), "d/c.png": ("test", COPY, "")})
+    a = task.model("aaaa1111")
+    task.run("run-1", first, a, served=1)
+    task.run("run-2", first, a, cached=NODES)
+    b = task.model("bbbb2222", began_from=a)
+    task.run("run-3", second, b, baseline=a, served=2, warm_start=True)
+    task.run("run-4", second, failed="Trainer", warm_start=True)
+    return task
 
 
 def _hash(content: bytes) -> str:
