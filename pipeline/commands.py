@@ -13,7 +13,7 @@ from pipeline.shown import colour, echo, print_json
 from pipeline.stopping import Stop
 
 _SECTIONS = {
-    "Run": ("run", "check", "config", "study"),
+    "Run": ("run", "check", "config"),
     "Look at what came of it": ("report", "predict", "serve", "lineage", "augment"),
     "Registry": ("registry",),
     "Kubeflow Pipelines": ("compile", "submit", "schedule"),

@@ -15,7 +15,7 @@ from rich.text import Text
 from components.progress import read_progress
 from pipeline.lineage import Node
 from pipeline.run_lines import node_line, row
-from pipeline.shown import as_data
+from pipeline.shown import as_data, spelt
 from pipeline.stopping import Stop
 from pipeline.terminal import Terminal
 
@@ -149,10 +149,10 @@ class LiveTable:
     def _waiting_line(self, node_id: str) -> str:
         last = self._last.get(node_id)
         middle = "waiting" if last is None else f"waiting{'last time':>25}"
-        return f"[dim]{row('·', node_id, middle, '' if last is None else f'{last:,.1f} s')}[/]"
+        return f"[dim]{row('·', node_id, middle, '' if last is None else spelt(last))}[/]"
 
     def _footer(self) -> str:
-        total = spelt(time.monotonic() - self._started)
+        total = spelt(time.monotonic() - self._started, digits=0)
         ended = self._count - len(self._waiting) - (self._running is not None)
         said = f"{ended} of {self._count} nodes" if self._count else ""
         if self._doing:
@@ -186,10 +186,10 @@ class _Running:
         if told and total:
             share = told["done"] / total
             middle = f"{_bar(share)} {100 * share:3.0f} %".ljust(32 + len("[green][/][dim][/]"))
-        first = row(f"[green]{_spin()}[/]", self._id, middle, spelt(seconds))
+        first = row(f"[green]{_spin()}[/]", self._id, middle, spelt(seconds, digits=0))
         second = self._amount(told, total) if told else []
         if not second and self._last is not None:
-            second = [f"last time {self._last:,.1f} s"]
+            second = [f"last time {spelt(self._last)}"]
         return [first, f"[dim]    {as_data(' · '.join(second))}[/]"] if second else [first]
 
     def _amount(self, told: dict[str, Any], total: int | None) -> list[str]:
@@ -200,7 +200,7 @@ class _Running:
         phase = _PHASE.search(told["note"])
         last = phase is None or phase[1] == phase[2]  # the next one's speed nobody knows
         if last and (left := self._pace.left(total)) is not None:
-            said.append(f"~{spelt(left)} left")
+            said.append(f"~{spelt(left, digits=0)} left")
         return [*said, told["note"]] if told["note"] else said
 
 
@@ -211,13 +211,3 @@ def _bar(share: float) -> str:
 
 def _spin() -> str:
     return _SPINNER[int(time.monotonic() * 4) % len(_SPINNER)]
-
-
-def spelt(seconds: float) -> str:
-    """A time in its two largest units: 12 s, 3 min 05 s, 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

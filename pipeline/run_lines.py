@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.lineage import Node
-from pipeline.shown import as_data, harmless
+from pipeline.shown import as_data, harmless, spelt
 from pipeline.summary import MARKS
 
 STATES = {
@@ -30,13 +30,13 @@ def node_line(node: Node) -> str:
         done = f"{images:,.0f} images".rjust(15)
         if node.seconds > 0:
             done += f"{images / node.seconds:,.0f}/s".rjust(10)
-    seconds = f"{node.seconds:,.1f} s" if node.state in ("ran", "failed") else ""
+    seconds = spelt(node.seconds) if node.state in ("ran", "failed") else ""
     return row(STATES[node.state], node.id, f"{node.state:<7}{done}", seconds)
 
 
 def row(mark: str, name: str, middle: str, seconds: str) -> str:
-    """A row as all of them are cut, 65 columns wide; `mark` is one column of markup."""
-    return f"  {mark} {as_data(name):<18} {middle:<32} {seconds:>9}".rstrip()
+    """A row as all of them are cut, 67 columns wide; `mark` is one column of markup."""
+    return f"  {mark} {as_data(name):<18} {middle:<32} {seconds:>11}".rstrip()
 
 
 def summary_lines(summary: dict[str, Any], log: str, width: int) -> Iterator[str]:
@@ -52,7 +52,7 @@ def summary_lines(summary: dict[str, Any], log: str, width: int) -> Iterator[str
     if summary["report"]:
         yield f"  report      {as_data(summary['report'])}"
     yield f"  log         {as_data(log)}"
-    yield f"  took        {summary['seconds']:.1f} s"
+    yield f"  took        {spelt(summary['seconds'])}"
 
 
 def _outcome(summary: dict[str, Any], width: int) -> Iterator[str]:

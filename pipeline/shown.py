@@ -49,6 +49,21 @@ def echo(text: Any = "", err: bool = False, nl: bool = True, lines: bool = False
     click.echo(harmless(text, lines), err=err, nl=nl)
 
 
+def spelt(seconds: float, digits: int = 1) -> str:
+    """A time in its two largest units: 12.3 s, 3 min 05 s, 2 h 10 min.
+
+    Args:
+      seconds: how long it took.
+      digits: of the seconds below a minute; none while they still go by.
+    """
+    if round(seconds, digits) < 60:
+        return f"{seconds:.{digits}f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
 def print_json(value: Any) -> None:
     """Prints a value as indented JSON, the same characters as its escapes: it reads back alike."""
     text = json.dumps(value, indent=2, ensure_ascii=False)

@@ -6,6 +6,8 @@ from typing import Any
 
 import jinja2
 
+from pipeline.shown import spelt
+
 LONGEST_TEXT = 300
 
 
@@ -50,13 +52,8 @@ def number(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as "12.3 s", "4 min 5 s" or "2 h 3 min"; below a second as "350 ms"."""
-    if seconds < 0.9995 and seconds:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+    """Seconds as `spelt` has them; below a second as "350 ms"."""
+    return f"{1000 * seconds:.0f} ms" if 0 < seconds < 0.9995 else spelt(seconds)
 
 
 def moment(seconds: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from components.progress import Progress
-from pipeline.live_table import LiveTable, Pace, spelt
+from pipeline.live_table import LiveTable, Pace
 from pipeline.stopping import Stop
 from pipeline.terminal import Terminal
 
@@ -92,9 +92,3 @@ def test_hostile_notes_are_shown_harmlessly(table, tmp_path):
     with table.running("Node3"):
         Progress(str(tmp_path / "Node3" / ".system"), total=100).add(50, "[red]\x1b[2J\u202e")
         assert "[red]\\x1b[2J\\u202e" in drawn(table)[1]
-
-
-def test_times_are_spelt_in_two_units():
-    assert [spelt(s) for s in (0.4, 59.4, 59.6, 65, 3599.7, 7800)] == [
-        *("0 s", "59 s", "1 min 00 s", "1 min 05 s", "1 h 00 min", "2 h 10 min")
-    ]

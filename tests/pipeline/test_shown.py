@@ -14,7 +14,7 @@ from pipeline.lineage import Node
 from pipeline.lineage_text import say_image
 from pipeline.registry_pages import print_versions
 from pipeline.run_lines import error_line, node_line, stopped_lines, summary_lines
-from pipeline.shown import as_data, harmless, print_json
+from pipeline.shown import as_data, harmless, print_json, spelt
 from pipeline.terminal import Terminal
 
 HOSTILE = "[red]a\x1b[31mb\u202ec\nd\x9b2J\udcff[/red]"
@@ -126,3 +126,10 @@ def test_a_label_is_harmless(command, tmp_path):
     result = CliRunner().invoke(main, [command, str(config)])
     assert result.exit_code == 0, result.output
     assert "a\\x1b[31m 10" in result.output and "b\\u202e 10" in result.output
+
+
+def test_times_are_spelt_in_two_units():
+    assert [spelt(s) for s in (0, 0.44, 59.94, 59.96, 65, 3599.7, 7800)] == [
+        *("0.0 s", "0.4 s", "59.9 s", "1 min 00 s", "1 min 05 s", "1 h 00 min", "2 h 10 min")
+    ]
+    assert [spelt(s, digits=0) for s in (0.4, 59.4, 59.6)] == ["0 s", "59 s", "1 min 00 s"]

@@ -49,7 +49,7 @@ late = Late()
 """
 END = """task  run 1
   = First              cached
-  ✗ Trainer            failed                               1.0 s
+  ✗ Trainer            failed                                 1.0 s
   · Later0             skipped
 """
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -90,7 +90,7 @@ def test_a_terminal_shows_what_goes_on_and_the_log_gets_the_noise(on_a_terminal,
     assert "loading" in seen and COLOUR.search(seen)
     assert "640 of 6,400 images · phase 1/2" in ANSI.sub("", seen)
     assert "Later0             waiting\n" in ANSI.sub("", seen)
-    assert "Later1             waiting                last time     2.5 s\n" in ANSI.sub("", seen)
+    assert "Later1             waiting                last time       2.5 s\n" in ANSI.sub("", seen)
     assert "1 of 11 nodes, " in seen
     assert "noise" not in seen
     log = (tmp_path / "log").read_text()
