@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import json
 import logging
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from pipeline.records import read_examples
 from pipeline.report import pictures, plots
 
 MOST_REJECTS = 50
+MOST_REASONS = 8
 MOST_ROWS = 100  # of tables with one row a class
 MOST_PAIRS = 12  # of pictures under two labels
 LARGEST_REJECT = 20_000_000
 """Bytes of a rejected file of which a thumbnail is tried."""
 
 _SPLITS = ("train", "eval", "test")
+_NUMBERS = re.compile(r"(\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,16 +194,20 @@ def _near(path: str, contents: Collection[str]) -> int:
 
 def rejects(run: Run) -> dict[str, Any] | None:
     """Some rejected inputs of each reason, with thumbnails where they are pictures on this machine;
-    how many there are, and the commonest reasons."""
+    how many there are, and the commonest reasons, where "…" stands for numbers that differ."""
     artifact = run.output("ImageExampleGen", "rejects")
     if artifact is None or not exists(artifact.path("rejects.jsonl")):
         return None
-    by_reason: dict[str, list[dict[str, Any]]] = {}
-    reasons: collections.Counter[str] = collections.Counter()
+    by_reason: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    wordings: dict[tuple[str, ...], list[str]] = {}
+    reasons: collections.Counter[tuple[str, ...]] = collections.Counter()
     with reading(artifact.path("rejects.jsonl")) as file:
         for line in filter(bytes.strip, file):
             reject = json.loads(line.decode(errors="replace"))
-            reason = str(reject.get("reason"))
+            parts = _NUMBERS.split(str(reject.get("reason")))
+            reason = tuple(parts[::2])  # sizes and the like: each file has its own
+            seen = wordings.setdefault(reason, parts)
+            wordings[reason] = [a if a == b else "…" for a, b in zip(seen, parts, strict=True)]
             reasons[reason] += 1
             if reasons[reason] <= MOST_REJECTS:
                 by_reason.setdefault(reason, []).append(reject)
@@ -209,7 +216,14 @@ def rejects(run: Run) -> dict[str, Any] | None:
     source = (run.config.get("data") or {}).get("source")
     for row in rows:
         row["picture"] = _reject_picture(source, row.get("path"))
-    return {"total": reasons.total(), "rows": rows, "reasons": reasons.most_common(8)}
+    return {
+        "total": reasons.total(),
+        "rows": rows,
+        "reasons": [
+            ("".join(wordings[it]), count) for it, count in reasons.most_common(MOST_REASONS)
+        ],
+        "other_reasons": max(0, len(reasons) - MOST_REASONS),
+    }
 
 
 def notes(run: Run) -> list[str]:

@@ -105,6 +105,17 @@ def test_rejects_are_shown_of_each_reason_in_turns(tmp_path):
     assert "50 of them" in report_of(run, tmp_path).words
 
 
+def test_reasons_that_differ_in_numbers_alone_count_as_one(tmp_path):
+    run = a_run(tmp_path, test=2, wrong=0)
+    reasons = [f"has {i} pixels ({i} x 1), more than data.max_pixels (9)" for i in range(20, 60)]
+    lines = [json.dumps({"path": reason, "reason": reason}) for reason in ["is empty", *reasons]]
+    rejects = run.output("ImageExampleGen", "rejects")
+    Path(rejects.path("rejects.jsonl")).write_text("\n".join(lines))
+    page = report_of(run, tmp_path).section("images")
+    assert "40 × has … pixels (… x 1), more than data.max_pixels (9)" in page.words
+    assert "other reason" not in page.words and reasons[0] in page.words
+
+
 @pytest.mark.parametrize("source", ["folder", "manifest"])
 def test_a_rejected_picture_is_shown_where_it_can_be(tmp_path, source):
     folder = tmp_path / "images"
