@@ -30,9 +30,10 @@ def figures(metrics: dict[str, Any], summary: dict[str, Any]) -> list[dict[str, 
     ours = metrics.get("overall") or summary.get("metrics") or {}
     same = (metrics.get("comparison") or {}).get("overall") or ours
     intervals = (metrics.get("intervals") or {}).get("overall") or {}
+    idle = _idle(metrics)
     rows = []
     for name, value in ours.items():
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float)) and name not in idle:
             theirs = baseline.get(name)
             comparable = isinstance(theirs, (int, float)) and isinstance(
                 same.get(name), (int, float)
@@ -140,11 +141,12 @@ def classes(metrics: dict[str, Any]) -> dict[str, Any] | None:
 def slices(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """Metrics by slice, each with its interval; those by label are in the table of classes."""
     intervals = (metrics.get("intervals") or {}).get("slices") or {}
-    tables = []
+    idle, tables = _idle(metrics), []
     for name, values in (metrics.get("slices") or {}).items():
         if name == "label" and metrics.get("confusion"):
             continue
-        columns = list(dict.fromkeys(metric for row in values.values() for metric in row))[:12]
+        columns = list(dict.fromkeys(metric for row in values.values() for metric in row))
+        columns = [metric for metric in columns if metric not in idle][:12]
         ends = intervals.get(name) or {}
         rows = [
             (value or "(none)", [(row.get(m), (ends.get(value) or {}).get(m)) for m in columns])
@@ -154,3 +156,10 @@ def slices(metrics: dict[str, Any]) -> list[dict[str, Any]]:
             {"name": name, "metrics": columns, "total": len(rows), "rows": rows[:MOST_ROWS]}
         )
     return tables
+
+
+def _idle(metrics: dict[str, Any]) -> set[str]:
+    """Metrics that say nothing: among the first three of two classes is any of them."""
+    classes = len((metrics.get("confusion") or {}).get("labels") or ())
+    top = {"top_3_accuracy": 3, "top_5_accuracy": 5}
+    return {name for name, first in top.items() if 0 < classes <= first}

@@ -52,14 +52,19 @@ def sheet(run: Run) -> dict[str, Any] | None:
     """The contact sheet of what the network was shown, and in words what made each view.
 
     Returns:
-      {uri, width, height, rows [{label, path, drawn: a list of sentences a view}]}.
+      {uri, width, height, plain (nothing is augmented), rows [{label, path, drawn: a list of
+      sentences a view}]}.
     """
     artifact = run.output("ImageTransform", "preprocessing")
     embedded = pictures.embed(artifact.path("contact_sheet.png")) if artifact else None
     if artifact is None or embedded is None:
         return None
     rows = artifact.json("contact_sheet.json") or []
-    return {**embedded, "rows": [row for row in rows if any(row.get("drawn") or ())]}
+    return {
+        **embedded,
+        "plain": (run.config.get("transform") or {}).get("augment") in ("none", []),
+        "rows": [row for row in rows if any(row.get("drawn") or ())],
+    }
 
 
 def _phases(history: list[dict[str, Any]]) -> list[tuple[int, list[dict[str, Any]]]]:

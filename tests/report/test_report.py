@@ -70,6 +70,21 @@ def test_damaged_pictures_have_a_table(good):
     assert "blur 95.0 % 85.0 % 75.0 % 65.0 % 55.0 %" in good[1].words
 
 
+def test_of_two_classes_nobody_asks_whether_the_label_is_among_three(good, tmp_path):
+    assert "top 3 accuracy 100.0 %" in good[1].section("results").words
+    of_two = report_of(a_run(tmp_path, labels=("cat", "dog"), test=20, wrong=2), tmp_path)
+    assert "top 3 accuracy" not in of_two.section("results").words
+
+
+def test_what_is_not_augmented_is_not_said_to_be(good, tmp_path):
+    assert "then augmented views of it" in good[1].section("training").words
+    run = a_run(tmp_path, test=20, wrong=2)
+    run.config["transform"]["augment"] = "none"
+    words = report_of(run, tmp_path).section("training").words
+    assert "as stored, then as the network sees it, without augmentation" in words
+    assert "augmented views" not in words
+
+
 def test_a_baseline_is_compared_on_the_pictures_that_it_can_know(tmp_path):
     run = a_run(tmp_path)
     evaluation = run.output("Evaluator", "evaluation")
