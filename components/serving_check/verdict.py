@@ -127,7 +127,7 @@ def _loads(seconds: float, limits: Mapping[str, float | None]) -> dict[str, Any]
 
 
 def _latency(milliseconds: Mapping[str, float], limits: Mapping[str, float | None]) -> dict:
-    more = f", {BATCH} at once {milliseconds[str(BATCH)]:.3g} ms"
+    more = f", {BATCH} at once {_figure(milliseconds[str(BATCH)])} ms"
     one = milliseconds["1"]
     return _limited("latency", "a picture takes", one, "ms", limits, "max_latency_ms", more)
 
@@ -147,12 +147,16 @@ def _limited(
     key: str,
     more: str = "",
 ) -> dict[str, Any]:
-    number = f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-    said, most = f"{what} {number} {unit}", limits[key]
+    said, most = f"{what} {_figure(value)} {unit}", limits[key]
     if most is None or value <= most:
         return _check(name, [], said + more)
     again = "the machine was busy? delete this verdict's folder, or change the key, and run again"
     return _check(name, [f"{said}; serving.{key} allows {most:g}{more} ({again})"], "")
+
+
+def _figure(value: float) -> str:
+    """Three digits, and those of large whole numbers: nobody reads 2.52e+03 ms."""
+    return f"{value:.0f}" if value >= 999.5 else f"{value:.3g}"
 
 
 def _bad_pictures(

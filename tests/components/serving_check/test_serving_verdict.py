@@ -78,6 +78,11 @@ def test_a_sound_model_passes_with_figures():
     assert verdict["huge_batch"] == {"images": 256, "seconds": 2.5}
 
 
+def test_large_figures_are_written_out():
+    slow = {**sound(), "latency_ms": {"1": 999.7, "32": 2523.4}}
+    assert "a picture takes 1000 ms, 32 at once 2523 ms" in judged(slow)["reasons"][1]
+
+
 def test_a_model_that_does_not_answer_is_still_looked_into():
     verdict = judged({"error": "ValueError: broken"}, {"python": ["node (PyFunc)"], "paths": []})
     assert verdict["reasons"] == [
