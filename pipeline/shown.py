@@ -1,40 +1,11 @@
-"""What may be shown to a person: text from data made harmless, and colour where it is wanted.
+"""What a terminal is shown: text from data made harmless, and colour where it is wanted."""
 
-Labels, paths and messages come from anywhere. A terminal obeys control characters in them, and
-marks of writing direction turn a line round, so both are shown as what they are.
-"""
-
-import json
 import os
-import re
 from typing import Any, TextIO
 
 import click
 
-# Controls, line separators, marks of direction, invisible ones, and halves of characters, by which
-# Python keeps the bytes of a file name that are no UTF-8.
-_HARMFUL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff]"
-)
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
-def harmless(text: Any, lines: bool = False) -> str:
-    r"""Text from data as it may be shown: what a terminal would obey stands there as \x1b, \u202e.
-
-    Args:
-      text: anything; `str` of it is shown.
-      lines: whether line breaks stay, as in a message of several lines.
-    """
-    return _HARMFUL.sub(lambda found: _escaped(found[0], lines), str(text))
-
-
-def _escaped(character: str, lines: bool) -> str:
-    if lines and character == "\n":
-        return character
-    code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+from components.harmless import harmless, harmless_json
 
 
 def as_data(text: Any) -> str:
@@ -66,12 +37,7 @@ def spelt(seconds: float, digits: int = 1) -> str:
 
 def print_json(value: Any) -> None:
     """Prints a value as indented JSON, the same characters as its escapes: it reads back alike."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo(_HARMFUL.sub(_json_escape, text))
-
-
-def _json_escape(found: re.Match[str]) -> str:
-    return found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
+    click.echo(harmless_json(value, indent=2))
 
 
 def colour() -> bool | None:

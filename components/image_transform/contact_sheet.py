@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from components.harmless import harmless
+
 _TILE, _GAP, _LINE = 176, 12, 22
 _SMALL, _SMALL_LINE = 11, 14
 _BACKGROUND, _INK, _FAINT = "white", "#1f2328", "#6e7781"
@@ -83,7 +85,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _fitting(text: str, width: int, size: int) -> str:
     """The text in one line, its end replaced by "…" where it is too wide."""
-    text = " ".join(text.split()) or "(empty)"
+    text = harmless(" ".join(text.split())) or "(empty)"
     font = _font(size)
     if font.getlength(text) <= width:
         return text

@@ -13,6 +13,7 @@ from typing import Any
 from mr_openapi import MetadataValue
 from mr_openapi import ModelVersion as KubeflowVersion
 
+from components.harmless import harmless_json
 from components.registry_pusher.registry import Entry, ModelVersion
 
 Properties = dict[str, MetadataValue]
@@ -43,7 +44,7 @@ def artifact_properties(entry: Entry) -> Properties:
     """The facts that an artifact holds: the content's hash and the whole entry."""
     return {
         "content_hash": value_of(entry.content_hash),
-        "entry": value_of(json.dumps(entry.to_json(), ensure_ascii=False)),
+        "entry": value_of(harmless_json(entry.to_json())),
     }
 
 

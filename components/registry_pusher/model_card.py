@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from components.harmless import harmless
+
 if TYPE_CHECKING:
     from components.registry_pusher.registry import Entry
 
@@ -15,6 +17,8 @@ MOST_LABELS = 50
 MOST_ROWS = 20
 MOST_METRICS = 4  # of a slice; more make a table that no page is wide enough for
 _UNKNOWN = "not stated"
+# MLflow's page shows a backslash before ">" as one; entities, every reader of markdown knows.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def model_card(entry: "Entry") -> str:
@@ -181,6 +185,9 @@ def _code(text: str) -> str:
 
 
 def _escaped(text: Any) -> str:
-    """A text as it stands, in one line: nothing in it is markdown or HTML."""
-    line = re.sub(r"([\\`*|<>\[\]&~#])", r"\\\1", " ".join(str(text).split()))
+    """A text as it stands, in one line: nothing in it is markdown or HTML, or turns the line."""
+    line = harmless(" ".join(str(text).split()))
+    line = re.sub(r"([\\`*|\[\]~#])", r"\\\1", line)
+    for character, entity in _ENTITIES.items():
+        line = line.replace(character, entity)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # inside a word it is only itself

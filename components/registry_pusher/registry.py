@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from components.content import content_hash as hash_of
 from components.errors import ConfigError, RegistryError
 from components.files import exists, in_bucket, on_disk, read_json, write_json
+from components.harmless import harmless, harmless_json
 from components.pusher.push import newest, retraining
 
 
@@ -84,7 +85,7 @@ class Entry:
             "module_handle": self.module_handle,
             "module_hash": self.module_hash,
             "blessed": self.blessed,
-            "blessing_reasons": "; ".join(self.blessing_reasons),
+            "blessing_reasons": harmless("; ".join(self.blessing_reasons)),
             "labels": as_json(self.labels),
             "image_size": as_json(self.image_size),
             "git_commit": self.git_commit,
@@ -315,8 +316,8 @@ def _pushed_anew(entry: Entry) -> str | None:
 
 
 def as_json(value: Any) -> str:
-    """A fact as one JSON text, the same however it was put together."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """A fact as one JSON text, the same however it was put together, and harmless on a page."""
+    return harmless_json(value, sort_keys=True)
 
 
 def flat_config(config: Mapping[str, Any]) -> dict[str, str]:

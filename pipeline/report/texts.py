@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from components.harmless import harmless
 from pipeline.shown import spelt
 
 LONGEST_TEXT = 300
@@ -27,14 +28,18 @@ def environment() -> jinja2.Environment:
 
 
 def short(value: Any, most: int = LONGEST_TEXT) -> str:
-    """The beginning of a text, and how long it is where that is not all."""
-    text = str(value)
+    """The beginning of a text, and how long it is where that is not all.
+
+    Marks of writing direction and what cannot be seen show as \\u202e and the like: by what it
+    looks like, a name that they turn round is found nowhere.
+    """
+    text = harmless(value, lines=True)
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def tail(path: Any, most: int = 44) -> str:
     """The end of a path, which tells one picture from the next."""
-    text = str(path)
+    text = harmless(path)
     return text if len(text) <= most else f"…{text[-most:]}"
 
 

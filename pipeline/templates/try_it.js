@@ -3,6 +3,9 @@
 'use strict';
 
 const LONGEST = 300; // characters of a text that is shown
+// Marks of writing direction, controls and what cannot be seen, as components/harmless.py has them.
+const HARMFUL =
+  /[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 const at = (id) => document.getElementById(id);
 const most = Number(document.querySelector('main').dataset.most);
 let turn = 0; // of the newest picture: an answer that comes after its time is dropped
@@ -91,7 +94,11 @@ function element(name, content, kind = '') {
 }
 
 const label = (one) => element('bdi', short(one.label));
-const short = (text) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
+const code = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const short = (text) => {
+  const said = text.replace(HARMFUL, code);
+  return said.length > LONGEST ? `${said.slice(0, LONGEST)}…` : said;
+};
 
 function percent(score) {
   if (score > 0 && score < 0.0005) return '< 0.1 %';

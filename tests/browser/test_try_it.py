@@ -11,6 +11,7 @@ import tried
 from axe_playwright_python.sync_playwright import Axe
 from tried import LABELS, picture
 
+from components.harmless import harmless
 from pipeline.try_it.chosen import Chosen
 from pipeline.try_it.model import Model
 
@@ -87,7 +88,7 @@ def trouble(page, text):
 def check_answer(page, model):
     labels, scores = answer(page)
     expected = model.classify(picture(), 3)["top"]
-    assert labels == [one["label"] for one in expected]
+    assert labels == [harmless(one["label"]) for one in expected]
     assert scores[0] == f"{100 * expected[0]['score']:.1f} %"
     said = page.locator("#verdict")
     assert said.get_attribute("role") == "status"
@@ -132,8 +133,8 @@ def test_names_of_classes_and_files_are_text(opened):
     name = "<img src=x onerror=alert(1)>\u202e.png"
     opened.locator("#file").set_input_files({**PHOTO, "name": name})
     labels, _ = answer(opened)
-    assert sorted(labels) == LABELS
-    assert opened.locator("#name").inner_text() == name
+    assert sorted(labels) == sorted(map(harmless, LABELS))
+    assert opened.locator("#name").inner_text() == harmless(name)
     assert opened.locator("#classes script, #classes bdi *, #name *").count() == 0
     # The text beside a label runs as ever, whichever way the label does.
     places = opened.locator("#classes li").evaluate_all(

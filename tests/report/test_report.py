@@ -27,6 +27,7 @@ from a_run import (
 )
 from PIL import Image
 
+from components.harmless import harmless
 from pipeline import records
 from pipeline.config_file import load_config
 from pipeline.lineage import Node, Run
@@ -81,7 +82,7 @@ def test_what_is_not_augmented_is_not_said_to_be(good, tmp_path):
     run = a_run(tmp_path, test=20, wrong=2)
     run.config["transform"]["augment"] = "none"
     words = report_of(run, tmp_path).section("training").words
-    assert "as stored, then as the network sees it, without augmentation" in words
+    assert "each as it is stored, then as the network sees it, without augmentation" in words
     assert "augmented views" not in words
 
 
@@ -281,12 +282,10 @@ def test_hostile_names_show_as_text(tmp_path):
     got = report_of(run, hostile)
     assert sorted(got.tags) == sorted(want.tags)
     for label in labels:
-        assert label in got.text
+        assert harmless(label) in got.text
     assert not [name for name, _ in got.attributes if name.startswith("on")]
-    # What changes the writing direction is isolated wherever one sees it.
-    assert len(re.findall("\u202e", got.text)) == len(
-        re.findall("<bdi>[^<]*\u202e[^<]*</bdi>", got.source)
-    )
+    # What changes the writing direction changes none: it is shown as what it is.
+    assert "\u202e" not in got.source and "\\u202egnp.exe" in got.text
 
 
 @hypothesis.settings(max_examples=25, deadline=None)

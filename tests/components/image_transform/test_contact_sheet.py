@@ -47,3 +47,8 @@ def test_what_made_a_view_stands_below_it_within_its_column():
     assert by_column[1] == 0 and min(by_column[2:]) > 50
     gaps = [below[:, i * 188 : 12 + i * 188].sum() for i in range(5)]
     assert gaps == [0] * 5
+
+
+def test_a_label_that_turns_its_line_round_is_written_out():
+    written, turning = ([Row(text, pixels(9, 9), [pixels(9, 9)])] for text in ("\\u202e", "\u202e"))
+    assert (drawn("t", turning) == drawn("t", written)).all()

@@ -1,6 +1,7 @@
 """What a model card says, and that nobody's text breaks it."""
 
 import dataclasses
+import json
 
 import pytest
 from markdown_it import MarkdownIt
@@ -72,6 +73,7 @@ def test_a_label_is_a_text_and_nothing_else(told, text):
     shown = " ".join(text.split())
     assert [shown, "3", "0.5000"] in rows(model_card(hostile))
     html = MarkdownIt("commonmark").render(model_card(hostile))
+    assert "\\<" not in model_card(hostile) and "\\>" not in model_card(hostile)  # see _ENTITIES
     assert "<b>" not in html and "<em>" not in html and "<a " not in html and "<img" not in html
 
 
@@ -83,3 +85,11 @@ def test_long_lists_are_cut_to_the_weakest_and_say_so(told):
     assert shown == [f"class {i}" for i in range(MOST_ROWS)]
     assert f"The {MOST_ROWS} with the lowest accuracy of 1,000." in card
     assert f"and {1000 - MOST_LABELS} more" in card
+
+
+def test_what_turns_a_line_round_or_cannot_be_seen_is_shown_as_what_it_is(told):
+    hostile = dataclasses.replace(told, labels=["\u202egnp.exe", "\x1b[31m"], blessing_reasons=[])
+    html = MarkdownIt("commonmark").render(model_card(hostile))
+    assert "\\u202egnp.exe, \\x1b[31m" in html and "\u202e" not in html and "\x1b" not in html
+    facts = hostile.facts()
+    assert "\u202e" not in facts["labels"] and json.loads(facts["labels"]) == hostile.labels
