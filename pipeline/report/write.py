@@ -39,6 +39,7 @@ def write_report(
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
+    log = folder.parent.parent / "logs" / f"{run.id}.log"
     view: dict[str, Any] = {
         "run": run,
         "summary": summary,
@@ -46,6 +47,7 @@ def write_report(
         "marks": MARKS,
         "config": _yaml(run.config),
         "command": _command(folder),
+        "log": log if log.is_file() else None,
     }
     view["unreadable"] = _add_parts(view)
     html = texts.environment().get_template("report.html.j2").render(view)

@@ -228,7 +228,18 @@ def test_a_run_that_failed_anywhere_has_a_report(tmp_path, node):
     page = report_of(run, tmp_path)
     assert f"The run stopped in {node}" in page.words
     assert "no space left on the disk" in page.words
+    pushed = node == "RegistryPusher"
+    assert ("Nothing was pushed" in page.words, "Pushed to" in page.words) == (not pushed, pushed)
+    assert ("href", "#again") in page.attributes and "the log" not in page.words
     assert "Not shown" not in page.words
+
+
+def test_a_run_that_failed_says_where_its_log_lies(tmp_path):
+    run = failed_in(a_run(tmp_path, test=2, wrong=0), "Trainer", "the loss is inf")
+    log = tmp_path / "runs" / "digits" / "logs" / f"{run.id}.log"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert f"More than this stands in the log, {log}." in report_of(run, tmp_path).words
 
 
 def test_a_run_of_which_nothing_is_known_has_a_report(tmp_path):

@@ -50,6 +50,8 @@ def test_what_changed_since_the_last_data_is_told_by_label(tmp_path):
     assert found["labels"] == []  # two of each, then and now
     path = write_report(now, summarize(now, "", 1.0), tmp_path / "report", then)
     assert "Against run <bdi>earlier</bdi>" in path.read_text()
+    path = write_report(now, summarize(now, "", 1.0), tmp_path / "report", now)
+    assert "The same pictures as in run" in path.read_text()
 
 
 def test_labels_whose_count_changed_most_come_first():
