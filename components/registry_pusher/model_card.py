@@ -19,6 +19,8 @@ MOST_METRICS = 4  # of a slice; more make a table that no page is wide enough fo
 _UNKNOWN = "not stated"
 # MLflow's page shows a backslash before ">" as one; entities, every reader of markdown knows.
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+# By the last character of each, that page knows an address, a person (@name), or :emoji:.
+_LINKED = re.compile(r"(?i)(?<=http)s?:(?=//)|(?<=ftp):(?=//)|(?<=www)\.|@|:(?=[\w+-]+:)")
 
 
 def model_card(entry: "Entry") -> str:
@@ -63,7 +65,7 @@ def _summary(entry: "Entry") -> str:
     size = f" at {' × '.join(map(str, entry.image_size))} pixels" if entry.image_size else ""
     return (
         f"It sorts pictures into {len(entry.labels)} classes: a head on the backbone "
-        f"{_escaped(entry.module_handle) or _UNKNOWN}, which sees them{size}."
+        f"{_escaped(entry.module_handle, links=True) or _UNKNOWN}, which sees them{size}."
     )
 
 
@@ -85,7 +87,7 @@ def _data(entry: "Entry") -> str:
     rows = [[_escaped(split), f"{count:,}"] for split, count in entry.counts.items()]
     span = {} if entry.span is None else {"Span": str(entry.span)}
     facts = {
-        "Source": _escaped(source),
+        "Source": _escaped(source, links=True),
         **span,
         "Fingerprint": _code(entry.data_fingerprint),
     }
@@ -184,10 +186,17 @@ def _code(text: str) -> str:
     return f"`{text}`" if text else ""
 
 
-def _escaped(text: Any) -> str:
-    """A text as it stands, in one line: nothing in it is markdown or HTML, or turns the line."""
+def _escaped(text: Any, links: bool = False) -> str:
+    """A text as it stands, in one line: nothing in it is markdown or HTML, or turns the line.
+
+    Args:
+      text: `str` of it is meant.
+      links: whether an address in it may become a link, where a page makes them of addresses.
+    """
     line = harmless(" ".join(str(text).split()))
     line = re.sub(r"([\\`*|\[\]~#])", r"\\\1", line)
     for character, entity in _ENTITIES.items():
         line = line.replace(character, entity)
+    if not links:
+        line = _LINKED.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", line)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", line)  # inside a word it is only itself

@@ -63,7 +63,8 @@ def test_equal_entries_give_equal_cards_and_bare_ones_say_what_is_missing(told, 
 @pytest.mark.parametrize(
     "text",
     ["a|b", "`tick`", "*bold* _it_", "<b>x</b>", "[link](http://x)", "line\nbreak", "a\\|b",
-     "&lt;", "~~gone~~", "snake_case", "# head", "![i](x)"],
+     "&lt;", "~~gone~~", "snake_case", "# head", "![i](x)", "https://x.org", "www.x.org", "@me",
+     "me@x.org", ":smile:"],
 )  # fmt: skip
 def test_a_label_is_a_text_and_nothing_else(told, text):
     slices = {"label": {text: {"images": 3, "accuracy": 0.5}}}
@@ -75,6 +76,12 @@ def test_a_label_is_a_text_and_nothing_else(told, text):
     html = MarkdownIt("commonmark").render(model_card(hostile))
     assert "\\<" not in model_card(hostile) and "\\>" not in model_card(hostile)  # see _ENTITIES
     assert "<b>" not in html and "<em>" not in html and "<a " not in html and "<img" not in html
+
+
+@pytest.mark.parametrize("text", ["https://x.org", "www.x.org", "@me", "me@x.org", ":smile:"])
+def test_a_label_becomes_no_link_and_no_emoji_where_a_page_makes_them_of_words(told, text):
+    card = model_card(dataclasses.replace(told, labels=[text], config={"data": {"source": text}}))
+    assert card.count(text) == 1  # where the data come from may be a link
 
 
 def test_long_lists_are_cut_to_the_weakest_and_say_so(told):
