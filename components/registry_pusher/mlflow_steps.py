@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from components.harmless import harmless_json
 from components.registry_pusher import mlflow_client, mlflow_model
 from components.registry_pusher.mlflow_client import GONE, THERE, unless
 from components.registry_pusher.mlflow_tags import (
@@ -49,7 +50,7 @@ def log(client: Any, run_id: str, entry: Entry) -> None:
     client.log_batch(run_id, metrics=metrics, tags=tags)
     for start in range(0, len(params), 100):  # as many as one request may hold
         client.log_batch(run_id, params=params[start : start + 100])
-    client.log_dict(run_id, entry.to_json(), "entry.json")
+    client.log_text(run_id, harmless_json(entry.to_json(), indent=2), "entry.json")
 
     with entry.model_folder() as source:
         client.log_artifacts(run_id, str(source), f"model/{mlflow_model.SAVED_MODEL}")

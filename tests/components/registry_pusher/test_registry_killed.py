@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 STEPS = [
-    "create_experiment", "create_run", "log_batch", "log_dict", "log_artifacts", "set_terminated",
+    "create_experiment", "create_run", "log_batch", "log_text", "log_artifacts", "set_terminated",
     "create_registered_model", "create_model_version", "set_registered_model_alias",
     "set_model_version_tag",
 ]  # fmt: skip
