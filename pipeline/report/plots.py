@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BINS = 15  # of the calibration plot, as of the expected calibration error
+DECADES = 4  # of a logarithmic axis
 # Colours that nobody would choose, in place of the page's own; see `_svg`.
 _INK, _SOFT, _LINE = "#010101", "#010102", "#010103"
 _SERIES = ("#020201", "#020202", "#020203", "#020204", "#020205", "#020206")
@@ -90,7 +91,7 @@ def curves(
       series: by name, a value an epoch from the first; what is no finite number leaves a gap.
       title: what the values are.
       phases: where each phase begins, counted from 0, and its name.
-      log: whether the axis is logarithmic.
+      log: whether the axis is logarithmic; it shows the largest value and DECADES below it.
 
     Returns:
       The plot; None where there is nothing to draw.
@@ -113,6 +114,10 @@ def curves(
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
+        # A cosine schedule ends at nothing, which would squeeze all the rest into a line.
+        largest = max(x for values in drawn.values() for x in values if math.isfinite(x))
+        if largest > 0:
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], largest / 10**DECADES))
     _whole_numbers(axes)
     for begins, name in phases:
         if begins:

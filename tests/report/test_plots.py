@@ -56,6 +56,11 @@ def test_a_rate_over_several_powers_of_ten_is_read_in_plain_numbers():
     assert "0.001" in said and not any("$" in text for text in said)
 
 
+def test_the_end_of_a_cosine_does_not_squeeze_the_rest():
+    said = texts(plots.curves({"rate": [1e-3, 1e-4, 1e-11]}, "learning rate", log=True))
+    assert "0.001" in said and "1e−06" in said and not {"1e−08", "1e−09", "1e−10"} & set(said)
+
+
 def test_calibration_counts_each_picture_in_the_bin_of_its_confidence():
     plot = plots.calibration([0.95, 0.96, 0.99, 1.0, 0.0], [True, True, False, True, False])
     assert "of 4 pictures at 0.97, 0.75 right" in plot.svg
