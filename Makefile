@@ -19,7 +19,7 @@ parallel = -n auto --maxprocesses 4 --dist loadfile
 sets = $(foreach pair,$(SET),--set $(call quote,$(pair)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup modules samples run-local test test-flink verify lint docs bench screenshots image requirements clean
+.PHONY: help setup modules samples run-local test test-flink verify lint docs bench comparison screenshots image requirements clean
 
 help:  ## This list
 	@echo 'make TARGET [NAME=value ...]'
@@ -67,6 +67,9 @@ bench: setup modules  ## Measure speed, memory and accuracy into benchmarks/resu
 	@$$(sh tools/uv.sh $(bin)/python) pip install --quiet --python .venv --require-hashes --no-deps \
 	    -r requirements/bench.txt
 	@$(bin)/python -m benchmarks $(ONLY)
+
+comparison: setup modules samples  ## Run other ways to the same model, for docs/comparison.md
+	@PYTHONPATH=. $(bin)/python docs/comparison/compare.py
 
 screenshots: setup modules  ## Take the pictures of README and guides anew (needs Chromium)
 #: RUNS=runs, with two runs of digits

@@ -1,5 +1,6 @@
 """A pseudo-terminal with a program on it, as a window of a person's would be."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -30,6 +31,7 @@ class PseudoTerminal:
             preexec_fn=_take_terminal,
         )
         os.close(theirs)
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self.seen = ""
 
     def type(self, keys):
@@ -61,7 +63,7 @@ class PseudoTerminal:
             chunk = os.read(self._ours, 65536)
         except OSError:  # how Linux says that the other side has closed
             return False
-        self.seen += chunk.decode(errors="replace").replace("\r\n", "\n")
+        self.seen += self._decode(chunk).replace("\r\n", "\n")
         return bool(chunk)
 
 
