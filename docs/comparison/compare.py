@@ -52,7 +52,7 @@ def main() -> None:
     cells, few = WORK / "cells", WORK / "few"
     lay_out(cells)
     lay_out(few, at_most=70)
-    whole = (few / "train/functional").glob("*").__next__().read_bytes()
+    whole = next((few / "train/functional").iterdir()).read_bytes()
     (few / "train/functional" / BROKEN).write_bytes(whole[: len(whole) // 2])
     with chromium() as browser:
         for name in FILES:
@@ -102,15 +102,16 @@ def _run(browser: Any, name: str, cells: Path, out: Path) -> dict[str, Any]:
 
 def _on_terminal(command: Sequence[object], out: Path) -> TerminalScreen:
     out.mkdir(parents=True, exist_ok=True)
-    program = "graft" if command[1] == "-m" else "python"
-    words = command[3:] if command[1] == "-m" else command[1:]
-    shown = " ".join([program, *(str(word).removeprefix(f"{PROJECT}/") for word in words)])
-    for begun in (f"{WORK}/", f"{WORK.relative_to(PROJECT)}/", "docs/comparison/"):
-        shown = shown.replace(begun, "")
-    hidden = (WORK, HERE, PROJECT, Path(sys.prefix).parent)
+    words = ["graft", *command[3:]] if command[1] == "-m" else ["python", *command[1:]]
     os.chdir(out)  # where MLflow keeps what it is not told a place for
     return TerminalScreen(
-        command, shown, 120, 36, without=hidden, PYTHONPATH=str(PROJECT), LOGNAME="you"
+        command,
+        " ".join(map(str, words)),
+        columns=120,
+        rows=36,
+        without=(WORK, HERE, PROJECT, Path(sys.prefix).parent),
+        PYTHONPATH=str(PROJECT),
+        LOGNAME="you",
     )
 
 

@@ -102,10 +102,10 @@ class TerminalScreen:
 
         screen = pyte.Screen(self._size[0], height)
         screen.set_mode(pyte.modes.LNM)
-        text = self.seen
+        text = f"$ {self._shown}\n{self.seen}"
         for path in self._without:
             text = text.replace(path, "")
-        pyte.Stream(screen).feed(f"$ {self._shown}\n{text}")
+        pyte.Stream(screen).feed(text)
         rows = [
             list(screen.buffer[y][x] for x in range(screen.columns)) for y in range(screen.lines)
         ]
