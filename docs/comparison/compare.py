@@ -62,7 +62,7 @@ def main() -> None:
             print(json.dumps({"program": name, **said}), flush=True)
         _shoot_tensorboard(browser)
         _shoot_mlflow(browser)
-        report = next((WORK / "graft/runs/solar_cells/reports").glob("2*/index.html"))
+        report = min((WORK / "graft/runs/solar_cells/reports").glob("2*/index.html"))
         runs = str(WORK / "graft/runs")
         shoot_report(browser, runs, str(report), PICTURES / "comparison_report.png", height=1150)
 
