@@ -227,6 +227,7 @@ def ranges(values: Mapping[str, tuple[float, Sequence[float] | None]], title: st
         axes.plot([value], [i], "o", color=_SERIES[i % 6], ms=5)
     axes.set_yticks(range(len(values)), list(values))
     axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.locator_params(axis="x", nbins=5)  # more of four digits would touch
     told = "; ".join(
         f"{name} {value:.4g}" + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")
         for name, (value, ends) in values.items()
