@@ -6,8 +6,9 @@ TensorFlow's business and not looked at here.
 """
 
 import gzip
+import io
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -15,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from components.files import reading, split_files
 
 _PACKAGE = "graft_records"
+_BUFFER = 1 << 20
 
 
 def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -31,24 +33,27 @@ def read_examples(folder: str, names: Iterable[str]) -> Iterator[dict[str, Any]]
     Raises:
       OSError, EOFError, struct.error, google.protobuf.message.DecodeError: a file is damaged.
     """
-    names = list(names)
+    wanted = {name.encode(): name for name in names}
     for record in read_records(folder):
-        yield parse_example(record, names)
+        yield _parsed(record, wanted)
 
 
 def read_records(folder: str) -> Iterator[bytes]:
     """Yields the Examples of one split as they lie there; see `read_examples`."""
     for path in split_files(folder):
-        with reading(path) as packed, gzip.open(packed) as f:
+        # Buffered, for a read of gzip's own takes longer than a small record is worth.
+        with reading(path) as packed, io.BufferedReader(gzip.open(packed), _BUFFER) as f:
             while head := f.read(12):
                 (length,) = struct.unpack_from("<Q", head)
-                yield f.read(length)
-                f.read(4)
+                yield f.read(length + 4)[:length]
 
 
 def parse_example(record: bytes, names: Iterable[str]) -> dict[str, Any]:
     """Returns what `read_examples` yields of one Example."""
-    wanted = {name.encode(): name for name in names}
+    return _parsed(record, {name.encode(): name for name in names})
+
+
+def _parsed(record: bytes, wanted: Mapping[bytes, str]) -> dict[str, Any]:
     found = {}
     for entry in _Example.FromString(record).features.feature:
         name = wanted.get(entry.key)
