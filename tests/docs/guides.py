@@ -163,9 +163,9 @@ class Reader:
 def is_shown(printed: str, shown: list[str]) -> bool:
     """Whether a guide shows what was printed.
 
-    A "…" stands for any text, alone on its line for any lines. Of numbers with a decimal point, times,
-    run ids, rates, hashes and the size of a test split only the place counts; other numbers and all
-    words must be equal.
+    A "…" stands for any text, alone on its line for any lines. Of numbers with a decimal point,
+    times, run ids, rates, hashes and the size of a test split only the place counts; other numbers
+    and all words must be equal.
     """
     pattern = ""
     for line in shown:
