@@ -2,12 +2,14 @@
 
     make comparison
 
-Prints one JSON object a program, and takes the pictures of the page. Works in build/comparison.
+Prints one JSON object a program, and takes the pictures of the page. Works in build/comparison,
+which is emptied first.
 """
 
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -49,6 +51,7 @@ print(metrics["sparse_categorical_accuracy"]["doubleValue"])
 
 def main() -> None:
     """Runs each on all photographs, then on a few with a broken one among them."""
+    shutil.rmtree(WORK, ignore_errors=True)  # or what an earlier call left would be cached
     cells, few = WORK / "cells", WORK / "few"
     lay_out(cells)
     lay_out(few, at_most=70)
